@@ -1,0 +1,134 @@
+"""Domain errors: what went wrong, in the words of the replication protocol.
+
+Each error knows its HTTP status, the protocol's short `error` name and a `reason` that says
+what to change. Nothing here knows Flask: every surface (replication, API, pages) renders these
+in its own way, in one place.
+"""
+
+from __future__ import annotations
+
+
+class SyncError(Exception):
+    """Base of every expected failure; `status` and `error` are fixed per class."""
+
+    status = 500
+    error = "internal_server_error"
+    default_reason = "The server could not finish this request."
+
+    def __init__(self, reason: str | None = None) -> None:
+        self.reason = reason or self.default_reason
+        super().__init__(self.reason)
+
+
+class BadRequest(SyncError):
+    status = 400
+    error = "bad_request"
+    default_reason = "The request could not be understood."
+
+
+class IllegalDatabaseName(SyncError):
+    status = 400
+    error = "illegal_database_name"
+    default_reason = (
+        "A database name starts with a lower-case letter and holds only lower-case letters, "
+        "digits and the characters _$()+-/"
+    )
+
+
+class IllegalDocumentId(SyncError):
+    status = 400
+    error = "illegal_docid"
+    default_reason = "A document id is a non-empty string that does not start with an underscore."
+
+
+class Unauthorized(SyncError):
+    status = 401
+    error = "unauthorized"
+    default_reason = "Sign in with your name and password, or with this tablet's token."
+
+
+class Forbidden(SyncError):
+    status = 403
+    error = "forbidden"
+    default_reason = "This account may not do that."
+
+
+class NotFound(SyncError):
+    status = 404
+    error = "not_found"
+    default_reason = "missing"
+
+
+class MethodNotAllowed(SyncError):
+    status = 405
+    error = "method_not_allowed"
+    default_reason = "This method is not offered here."
+
+
+class NotAcceptable(SyncError):
+    status = 406
+    error = "not_acceptable"
+    default_reason = "None of the accepted content types can be given."
+
+
+class Conflict(SyncError):
+    status = 409
+    error = "conflict"
+    default_reason = "Document update conflict."
+
+
+class FileExists(SyncError):
+    status = 412
+    error = "file_exists"
+    default_reason = "The database could not be created, the file already exists."
+
+
+class MissingStub(SyncError):
+    status = 412
+    error = "missing_stub"
+    default_reason = (
+        "An attachment was sent as a stub, but no ancestor of this revision here has it: "
+        "send its data."
+    )
+
+
+class PreconditionFailed(SyncError):
+    status = 412
+    error = "precondition_failed"
+    default_reason = "A precondition of the request does not hold."
+
+
+class RequestTooLarge(SyncError):
+    status = 413
+    error = "too_large"
+    default_reason = "The request is larger than this server takes: send smaller batches."
+
+
+class UnsupportedMediaType(SyncError):
+    status = 415
+    error = "bad_content_type"
+    default_reason = "Content-Type must be application/json"
+
+
+class RangeNotSatisfiable(SyncError):
+    status = 416
+    error = "requested_range_not_satisfiable"
+    default_reason = "The range lies outside of the attachment."
+
+
+class TooManyRequests(SyncError):
+    status = 429
+    error = "too_many_requests"
+    default_reason = "Too many attempts: wait a minute, then try again."
+
+
+class NotImplementedHere(SyncError):
+    status = 501
+    error = "not_implemented"
+    default_reason = "This server does not offer that."
+
+
+class Unavailable(SyncError):
+    status = 503
+    error = "service_unavailable"
+    default_reason = "The server is busy: try again in a moment."
