@@ -1,0 +1,1 @@
+"""Revisions, revision trees and merges: pure functions and data, no input or output."""
