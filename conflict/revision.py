@@ -22,7 +22,9 @@ def parse_revision(text: str) -> RevisionId:
     """Raises ValueError for what is no revision id."""
     match = _REVISION.match(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a revision id such as 1-967a00dff5e02add41819138abb3284d")
+        raise ValueError(
+            f"{text!r} is not a revision id such as 1-967a00dff5e02add41819138abb3284d"
+        )
     return RevisionId(int(match[1]), match[2])
 
 

@@ -1,0 +1,117 @@
+"""Contents of attachments: one row per document and digest, shared by its revisions."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import sqlite3
+import zlib
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+from conflict.revision_tree import RevisionTree
+from sync_server.errors import BadRequest, MissingStub, NotFound
+from sync_server.storage.base import AttachmentInfo, AttachmentWrite
+from sync_server.storage.sqlite import records
+from sync_server.storage.sqlite.connections import Connections
+
+MAX_RATIO = 200
+"""A gzip-encoded attachment that grows more than this is refused: nobody's photo does."""
+
+
+def digest_of(content: bytes) -> str:
+    """`md5-<base64>`, as the protocol names contents."""
+    md5 = hashlib.md5(content, usedforsecurity=False).digest()
+    return "md5-" + b64encode(md5).decode()
+
+
+def describe(write: AttachmentWrite, generation: int) -> AttachmentInfo:
+    """Metadata of an attachment sent with its content. Raises BadRequest."""
+    content = write.data or b""
+    digest = digest_of(content)
+    if write.digest is not None and write.digest.startswith("md5-") and write.digest != digest:
+        raise BadRequest(f"An attachment's content does not match its digest {write.digest}.")
+    revpos = min(write.revpos or generation, generation)
+    if write.encoding is None:
+        return AttachmentInfo(write.content_type, digest, len(content), revpos)
+    if write.encoding != "gzip":
+        raise BadRequest(f"Attachment encoding {write.encoding!r} is not known: send gzip or none.")
+    length = _inflated_length(content)
+    return AttachmentInfo(write.content_type, digest, length, revpos, "gzip", len(content))
+
+
+def _inflated_length(content: bytes) -> int:
+    inflate = zlib.decompressobj(wbits=31)
+    limit = MAX_RATIO * len(content) + 1024
+    try:
+        length = len(inflate.decompress(content, limit))
+    except zlib.error as error:
+        raise BadRequest("An attachment is marked gzip but is not gzip data.") from error
+    if inflate.unconsumed_tail or not inflate.eof:
+        raise BadRequest("An attachment is marked gzip but is cut off, or inflates too far.")
+    return length
+
+
+def resolve_stub(
+    connection: sqlite3.Connection,
+    tree: RevisionTree,
+    parent: str | None,
+    name: str,
+    stub: AttachmentWrite,
+) -> AttachmentInfo:
+    """What a stub stands for: the nearest ancestor's attachment of that name (and digest).
+
+    Only ancestors of the same document count: a digest that resolved across documents would
+    tell a client what others have stored. Raises MissingStub.
+    """
+    for rev in tree.ancestry(parent) if parent in tree else ():
+        body = tree.nodes[rev].body
+        if body is None:
+            continue
+        (text,) = connection.execute(
+            "SELECT attachments FROM body WHERE number = ?", (body,)
+        ).fetchone()
+        info = records.load_attachments(text).get(name) if text else None
+        if info is not None and stub.digest in (None, info.digest):
+            return info
+    raise MissingStub(
+        f"The attachment {name!r} was sent as a stub, but no ancestor of this revision here"
+        " has it: send its data."
+    )
+
+
+def save(connection: sqlite3.Connection, document: int, contents: Mapping[str, bytes]) -> None:
+    """Keep contents by digest; one that the document has already is not stored twice."""
+    connection.executemany(
+        "INSERT INTO attachment (document, digest, content) VALUES (?, ?, ?)"
+        " ON CONFLICT (document, digest) DO NOTHING",
+        [(document, digest, content) for digest, content in contents.items()],
+    )
+
+
+def drop_unused(connection: sqlite3.Connection, document: int, used: set[str]) -> None:
+    for number, digest in connection.execute(
+        "SELECT number, digest FROM attachment WHERE document = ?", (document,)
+    ).fetchall():
+        if digest not in used:
+            connection.execute("DELETE FROM attachment WHERE number = ?", (number,))
+
+
+@contextmanager
+def stream(connections: Connections, document: int, digest: str) -> Iterator[BinaryIO]:
+    """A seekable stream of a content, read from disk as it is asked for."""
+    with connections.read() as connection:
+        row = connection.execute(
+            "SELECT number FROM attachment WHERE document = ? AND digest = ?", (document, digest)
+        ).fetchone()
+        if row is None:
+            raise NotFound("missing")
+        with connection.blobopen("attachment", "content", row[0], readonly=True) as blob:
+            yield cast(BinaryIO, blob)
+
+
+def decoded(info: AttachmentInfo, content: bytes) -> bytes:
+    """The content as its author made it."""
+    return gzip.decompress(content) if info.encoding == "gzip" else content

@@ -1,0 +1,165 @@
+"""Connections to one database file: many readers, one writer at a time across all processes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from sync_server.errors import NotFound, Unavailable
+from sync_server.storage.sqlite.schema import migrate
+
+CACHE_KIB = 16_384
+MAPPED_BYTES = 1 << 30
+WRITE_PATIENCE = 30.0
+"""Seconds to wait for other processes' transactions before the client is told to come back."""
+
+_inherited: list[object] = []
+"""Connections of a parent process: kept from the garbage collector, because closing them in the
+child would drop the parent's file locks."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection in WAL mode on which a commit returns once it is on disk."""
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+        timeout=0,
+    )
+    connection.executescript(
+        f"""
+        PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = FULL;
+        PRAGMA cache_size = -{CACHE_KIB};
+        PRAGMA mmap_size = {MAPPED_BYTES};
+        PRAGMA temp_store = MEMORY;
+        PRAGMA wal_autocheckpoint = 4000;
+        """
+    )
+    return connection
+
+
+def patiently(attempt: Callable[[], object]) -> None:
+    """Repeat `attempt` while another process holds the lock.
+
+    Sleeping here rather than in SQLite lets other requests of this process go on meanwhile.
+    Raises Unavailable after `WRITE_PATIENCE` seconds.
+    """
+    deadline = time.monotonic() + WRITE_PATIENCE
+    pause = 0.0005
+    while True:
+        try:
+            attempt()
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            if time.monotonic() > deadline:
+                raise Unavailable("The database is busy: sync again in a minute.") from error
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.01)
+        else:
+            return
+
+
+class Connections:
+    """The connections of this process; opened as they are needed, kept for the next use."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._forget()
+
+    def _forget(self) -> None:
+        self._process = os.getpid()
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._writer: sqlite3.Connection | None = None
+        self._write_lock = threading.Lock()
+        self._file = 0
+
+    def open(self) -> sqlite3.Connection:
+        """A new connection. Raises NotFound where the database has been deleted."""
+        if self._process != os.getpid():
+            _inherited.append((self._idle, self._writer))
+            self._forget()
+        try:
+            connection = connect(self.path)
+            patiently(lambda: migrate(connection))
+            self._file = os.stat(self.path).st_ino
+        except (sqlite3.OperationalError, FileNotFoundError) as error:
+            if not self.path.exists():
+                raise NotFound("Database does not exist.") from error
+            raise
+        return connection
+
+    def is_current(self) -> bool:
+        """Whether the file at the path is still the one these connections opened."""
+        try:
+            return self._file in (0, os.stat(self.path).st_ino)
+        except FileNotFoundError:
+            return False
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A connection for reading; each statement sees one state of the database."""
+        try:
+            if self._process != os.getpid():
+                raise IndexError
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self.open()
+        try:
+            yield connection
+        finally:
+            self._idle.append(connection)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """As `read`, with all statements seeing the same state."""
+        with self.read() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("COMMIT")
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: on disk when the block ends, undone where it raises."""
+        if self._process != os.getpid():
+            self.open().close()
+        with self._write_lock:
+            connection = self._writer or self.open()
+            self._writer = connection
+            patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+                    raise Unavailable(
+                        "The server's disk is full; nothing of this was stored. Tell the"
+                        " administrator, and sync again later."
+                    ) from error
+                raise
+
+    def close(self) -> None:
+        """Close what is idle; later uses open anew."""
+        if self._process != os.getpid():
+            return
+        while self._idle:
+            self._idle.pop().close()
+        with self._write_lock:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+        self._file = 0

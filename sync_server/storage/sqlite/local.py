@@ -1,0 +1,49 @@
+"""Local documents: checkpoints and the like, one namespace per owner, never replicated."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+from sync_server.errors import BadRequest, NotFound
+from sync_server.storage.base import LocalDocument
+
+_LOCAL_REVISION = re.compile(r"0-([0-9]{1,15})\Z")
+
+
+def next_number(rev: str | None) -> int:
+    """The number after the revision that was sent. Raises BadRequest."""
+    if rev is None:
+        return 1
+    match = _LOCAL_REVISION.match(rev)
+    if match is None:
+        raise BadRequest("Invalid rev format: the revision of a local document is 0-N.")
+    return int(match[1]) + 1
+
+
+def get(connection: sqlite3.Connection, owner: str, doc_id: str) -> LocalDocument:
+    row = connection.execute(
+        "SELECT rev, content FROM local WHERE owner = ? AND id = ?", (owner, doc_id)
+    ).fetchone()
+    if row is None:
+        raise NotFound("missing")
+    return LocalDocument(doc_id, f"0-{row[0]}", row[1])
+
+
+def put(connection: sqlite3.Connection, owner: str, doc_id: str, number: int, body: bytes) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO local VALUES (?, ?, ?, ?)", (owner, doc_id, number, body)
+    )
+
+
+def delete(connection: sqlite3.Connection, owner: str, doc_id: str) -> None:
+    done = connection.execute("DELETE FROM local WHERE owner = ? AND id = ?", (owner, doc_id))
+    if not done.rowcount:
+        raise NotFound("missing")
+
+
+def all_of(connection: sqlite3.Connection, owner: str) -> list[LocalDocument]:
+    rows = connection.execute(
+        "SELECT id, rev, content FROM local WHERE owner = ? ORDER BY id", (owner,)
+    ).fetchall()
+    return [LocalDocument(doc_id, f"0-{rev}", content) for doc_id, rev, content in rows]

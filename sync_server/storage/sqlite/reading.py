@@ -1,0 +1,221 @@
+"""Reading revisions. `_bulk_get` of winning leaves is the path a pulling tablet takes: one query
+for the batch, and of each tree no more than its branch is decoded."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from sync_server.errors import NotFound
+from sync_server.storage.base import (
+    AllDocsPage,
+    AllDocsRow,
+    DocumentState,
+    MissingRevision,
+    Revision,
+    RevisionStatus,
+    RevsDiff,
+)
+from sync_server.storage.sqlite import records, sequences
+from sync_server.storage.sqlite.records import BODY_COLUMNS, Document
+
+Found = Revision | MissingRevision
+
+_WINNERS = (
+    "SELECT document.id, document.rev, document.leaves, document.tree, document.number,"
+    f" {BODY_COLUMNS} FROM document LEFT JOIN body ON body.number = document.body"
+    " WHERE document.id IN ({marks})"
+)
+
+
+def get(connection: sqlite3.Connection, doc_id: str, rev: str | None) -> Revision:
+    document = records.find(connection, doc_id)
+    if document is None:
+        raise NotFound("missing")
+    wanted = rev or document.rev
+    if rev is None and document.tree.nodes[wanted].deleted:
+        raise NotFound("deleted")
+    found = _revision(connection, document, wanted)
+    if isinstance(found, MissingRevision):
+        raise found.as_error()
+    return found
+
+
+def _revision(connection: sqlite3.Connection, document: Document, rev: str) -> Found:
+    node = document.tree.nodes.get(rev)
+    if node is None or node.body is None:
+        return MissingRevision(document.id, rev)
+    row = records.load_body(connection, node.body)
+    revisions = records.revisions_of(document.tree, rev)
+    return records.read_revision(document.id, rev, node.deleted, revisions, row)
+
+
+def state(document: Document, epoch: str) -> DocumentState:
+    seq = sequences.token(document.seq, epoch)
+    return DocumentState(document.id, seq, document.area, document.leaves())
+
+
+def open_revs(
+    connection: sqlite3.Connection, doc_id: str, revs: Sequence[str] | None, latest: bool
+) -> list[Found]:
+    document = records.find(connection, doc_id)
+    if document is None:
+        return [MissingRevision(doc_id, rev) for rev in revs or ()]
+    tree = document.tree
+    if revs is None:
+        wanted = tree.leaves()
+    elif latest:
+        wanted = _latest(document, revs)
+    else:
+        wanted = list(revs)
+    return [_revision(connection, document, rev) for rev in wanted]
+
+
+def _latest(document: Document, revs: Sequence[str]) -> list[str]:
+    wanted: dict[str, None] = {}
+    for rev in revs:
+        below = document.tree.leaves_below(rev) if rev in document.tree else [rev]
+        wanted.update(dict.fromkeys(below))
+    return list(wanted)
+
+
+def bulk_get(
+    connection: sqlite3.Connection, requests: Sequence[tuple[str, str | None]], latest: bool
+) -> list[list[Found]]:
+    rows = _winner_rows(connection, [doc_id for doc_id, _ in requests])
+    results: list[list[Found]] = []
+    for doc_id, rev in requests:
+        row = rows.get(doc_id)
+        if row is not None and row[2] is None and rev in (None, row[1]):
+            results.append([_only_leaf(connection, row)])
+        else:
+            revs = None if rev is None else [rev]
+            results.append(open_revs(connection, doc_id, revs, latest))
+    return results
+
+
+def _winner_rows(
+    connection: sqlite3.Connection, doc_ids: Sequence[str]
+) -> dict[str, Sequence[Any]]:
+    found: dict[str, Sequence[Any]] = {}
+    for chunk, marks in records.chunks(doc_ids):
+        for row in connection.execute(_WINNERS.format(marks=marks), chunk):
+            found[row[0]] = row
+    return found
+
+
+def _only_leaf(connection: sqlite3.Connection, row: Sequence[Any]) -> Found:
+    """The winner of a document without other leaves."""
+    doc_id, rev, _, encoded, number = row[:5]
+    branches = orjson.loads(encoded)
+    if len(branches) == 1 and row[5] is not None:
+        return records.revision_of_branch(doc_id, rev, branches[0], row[5:])
+    return _revision(connection, Document(number, doc_id, "", 0, rev, encoded), rev)
+
+
+def winners(connection: sqlite3.Connection, doc_ids: Sequence[str]) -> list[Revision | None]:
+    rows = _winner_rows(connection, doc_ids)
+    found: list[Revision | None] = []
+    for doc_id in doc_ids:
+        row = rows.get(doc_id)
+        revision = _only_leaf(connection, row) if row else None
+        found.append(revision if isinstance(revision, Revision) else None)
+    return found
+
+
+def revs_info(connection: sqlite3.Connection, doc_id: str, rev: str) -> list[RevisionStatus]:
+    document = records.find(connection, doc_id)
+    if document is None or rev not in document.tree:
+        raise NotFound("missing")
+    nodes = document.tree.nodes
+    return [
+        RevisionStatus(
+            above,
+            "missing"
+            if nodes[above].body is None
+            else "deleted"
+            if nodes[above].deleted
+            else "available",
+        )
+        for above in document.tree.ancestry(rev)
+    ]
+
+
+def revs_diff(
+    connection: sqlite3.Connection, asked: Mapping[str, Sequence[str]]
+) -> dict[str, RevsDiff]:
+    documents = records.find_many(connection, list(asked))
+    (has_purged,) = connection.execute("SELECT EXISTS (SELECT 1 FROM purged)").fetchone()
+    result: dict[str, RevsDiff] = {}
+    for doc_id, revs in asked.items():
+        document = documents.get(doc_id)
+        missing = _missing(document, revs)
+        if missing and has_purged:
+            missing = [rev for rev in missing if not _is_purged(connection, doc_id, rev)]
+        if missing:
+            result[doc_id] = RevsDiff(missing, _possible_ancestors(document, missing))
+    return result
+
+
+def _missing(document: Document | None, revs: Sequence[str]) -> list[str]:
+    if document is None:
+        return list(dict.fromkeys(revs))
+    return [rev for rev in dict.fromkeys(revs) if rev != document.rev and rev not in document.tree]
+
+
+def _possible_ancestors(document: Document | None, missing: Sequence[str]) -> list[str]:
+    if document is None:
+        return []
+    highest = max(int(rev.partition("-")[0]) for rev in missing)
+    leaves = document.tree.leaves()
+    return [leaf for leaf in leaves if int(leaf.partition("-")[0]) < highest]
+
+
+def _is_purged(connection: sqlite3.Connection, doc_id: str, rev: str) -> bool:
+    row = connection.execute(
+        "SELECT 1 FROM purged WHERE id = ? AND rev = ?", (doc_id, rev)
+    ).fetchone()
+    return row is not None
+
+
+def all_docs_of(connection: sqlite3.Connection, keys: Sequence[str]) -> list[AllDocsRow | None]:
+    found: dict[str, AllDocsRow] = {}
+    for chunk, marks in records.chunks(keys):
+        for doc_id, rev, deleted in connection.execute(
+            f"SELECT id, rev, deleted FROM document WHERE id IN ({marks})", chunk
+        ):
+            found[doc_id] = AllDocsRow(doc_id, rev, bool(deleted))
+    return [found.get(key) for key in keys]
+
+
+def all_docs_range(
+    connection: sqlite3.Connection,
+    startkey: str | None,
+    endkey: str | None,
+    inclusive_end: bool,
+    descending: bool,
+    limit: int | None,
+    skip: int,
+) -> list[AllDocsRow | None]:
+    after, before = (">=", "<=" if inclusive_end else "<")
+    if descending:
+        after, before = "<=", ">=" if inclusive_end else ">"
+    terms, values = ["deleted = 0"], []
+    for key, comparison in ((startkey, after), (endkey, before)):
+        if key is not None:
+            terms.append(f"id {comparison} ?")
+            values.append(key)
+    rows = connection.execute(
+        f"SELECT id, rev FROM document WHERE {' AND '.join(terms)}"
+        f" ORDER BY id {'DESC' if descending else 'ASC'} LIMIT ? OFFSET ?",
+        (*values, -1 if limit is None else limit, skip),
+    )
+    return [AllDocsRow(doc_id, rev, False) for doc_id, rev in rows]
+
+
+def all_docs_page(connection: sqlite3.Connection, rows: Sequence[AllDocsRow | None]) -> AllDocsPage:
+    (total,) = connection.execute("SELECT doc_count FROM state").fetchone()
+    return AllDocsPage(total, rows)
