@@ -1,0 +1,1 @@
+"""The demonstration: two real tablets, a server, and a day of work between them."""
