@@ -1,0 +1,267 @@
+"""Accounts: who may sign in, with which roles, tokens and databases."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+
+from sync_server.access import passwords
+from sync_server.access.stamp import ChangeStamp
+from sync_server.access.tables import account_roles, accounts, database_members, device_tokens
+from sync_server.errors import BadRequest, Conflict, NotFound
+
+ROLES = frozenset({"admin", "coordinator", "cew"})
+MINIMUM_PASSWORD_LENGTH = 8
+
+_NAME = re.compile(r"[^\s:/\x00-\x1f\x7f]{1,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who makes a request, with what they may do; never their secrets."""
+
+    name: str
+    device: str = ""
+    """The tablet whose token was shown; empty for a password or a session made with one."""
+    roles: frozenset[str] = frozenset()
+    databases: frozenset[str] = frozenset()
+    """Databases this account is a member of. Admins need no membership."""
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.roles
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """An account as it is stored."""
+
+    account: Account
+    password_hash: str
+    credential_epoch: int
+    created_at: int
+    """Milliseconds since 1970."""
+    disabled: bool
+
+
+class Accounts:
+    """Reading and changing accounts. Every change touches the stamp, so caches drop it."""
+
+    def __init__(self, engine: Engine, stamp: ChangeStamp) -> None:
+        self._engine = engine
+        self._reading = engine.execution_options(read_only=True)
+        self.stamp = stamp
+
+    # -- reading ---------------------------------------------------------------
+
+    def find(self, name: str) -> AccountRecord | None:
+        """The account of that name, disabled ones too."""
+        with self._reading.begin() as connection:
+            row = connection.execute(select(accounts).where(accounts.c.name == name)).first()
+            return None if row is None else _record(connection, row, device="")
+
+    def find_by_token(self, token_digest: str) -> AccountRecord | None:
+        """The account a device token belongs to (given its `passwords.token_digest`), unless
+        the token was revoked.
+        """
+        with self._reading.begin() as connection:
+            row = connection.execute(
+                select(accounts, device_tokens.c.device)
+                .join(device_tokens, device_tokens.c.account_id == accounts.c.id)
+                .where(device_tokens.c.secret_sha256 == token_digest)
+                .where(device_tokens.c.revoked_at.is_(None))
+            ).first()
+            return None if row is None else _record(connection, row, device=row.device)
+
+    def all(self) -> list[AccountRecord]:
+        with self._reading.begin() as connection:
+            rows = connection.execute(select(accounts).order_by(accounts.c.name)).all()
+            return [_record(connection, row, device="") for row in rows]
+
+    # -- changing --------------------------------------------------------------
+
+    def create(
+        self,
+        name: str,
+        password: str,
+        *,
+        roles: Iterable[str] = (),
+        databases: Iterable[str] = (),
+    ) -> None:
+        """Raises BadRequest for a name, password or role that cannot be; Conflict if taken."""
+        _check_name(name)
+        _check_password(password)
+        wanted = _check_roles(roles)
+        hashed = passwords.hash_password(password)
+        with self._engine.begin() as connection:
+            if _account_id(connection, name) is not None:
+                raise Conflict(f"An account named {name} exists already.")
+            account_id = connection.execute(
+                insert(accounts).values(
+                    name=name, password_hash=hashed, credential_epoch=1, created_at=_now()
+                )
+            ).inserted_primary_key[0]
+            for role in sorted(wanted):
+                connection.execute(insert(account_roles).values(account_id=account_id, role=role))
+            for database in sorted(set(databases)):
+                _add_member(connection, account_id, database)
+        self.stamp.touch()
+
+    def set_password(self, name: str, password: str) -> None:
+        """Ends the account's sessions; its device tokens stay. Raises NotFound, BadRequest."""
+        _check_password(password)
+        hashed = passwords.hash_password(password)
+        self._change_credentials(name, password_hash=hashed)
+
+    def set_disabled(self, name: str, disabled: bool) -> None:
+        """A disabled account is refused everywhere at once. Raises NotFound."""
+        self._change_credentials(name, disabled_at=_now() if disabled else None)
+
+    def issue_token(self, name: str, device: str) -> str:
+        """A new token for a tablet, in place of those it had; it is shown this once only.
+
+        Raises NotFound, BadRequest.
+        """
+        if not _NAME.fullmatch(device):
+            raise BadRequest("A device name has 1 to 100 characters, no spaces, colons, slashes.")
+        token = passwords.new_token()
+        with self._engine.begin() as connection:
+            account_id = _existing_id(connection, name)
+            _revoke_tokens(connection, account_id, device)
+            connection.execute(
+                insert(device_tokens).values(
+                    account_id=account_id,
+                    device=device,
+                    secret_sha256=passwords.token_digest(token),
+                    created_at=_now(),
+                )
+            )
+        self.stamp.touch()
+        return token
+
+    def revoke_tokens(self, name: str, device: str) -> int:
+        """Revoke what the tablet was given; answers how many tokens. Raises NotFound."""
+        with self._engine.begin() as connection:
+            count = _revoke_tokens(connection, _existing_id(connection, name), device)
+        self.stamp.touch()
+        return count
+
+    def add_member(self, name: str, database: str) -> None:
+        """Twice is as good as once. Raises NotFound for the account."""
+        with self._engine.begin() as connection:
+            account_id = _existing_id(connection, name)
+            _remove_member(connection, account_id, database)
+            _add_member(connection, account_id, database)
+        self.stamp.touch()
+
+    def remove_member(self, name: str, database: str) -> None:
+        """Raises NotFound for the account."""
+        with self._engine.begin() as connection:
+            _remove_member(connection, _existing_id(connection, name), database)
+        self.stamp.touch()
+
+    def forget_database(self, database: str) -> None:
+        """End all memberships of a database that is gone: one made later under the same name
+        starts with none.
+        """
+        with self._engine.begin() as connection:
+            connection.execute(
+                delete(database_members).where(database_members.c.database_name == database)
+            )
+        self.stamp.touch()
+
+    def _change_credentials(self, name: str, **values: Any) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(accounts)
+                .where(accounts.c.id == _existing_id(connection, name))
+                .values(credential_epoch=accounts.c.credential_epoch + 1, **values)
+            )
+        self.stamp.touch()
+
+
+def generated_password() -> str:
+    """A password for someone to note down: 20 characters that are not mistaken for others."""
+    alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
+    return "".join(secrets.choice(alphabet) for _ in range(20))
+
+
+def _record(connection: Connection, row: Any, device: str) -> AccountRecord:
+    roles = connection.execute(
+        select(account_roles.c.role).where(account_roles.c.account_id == row.id)
+    ).scalars()
+    databases = connection.execute(
+        select(database_members.c.database_name).where(database_members.c.account_id == row.id)
+    ).scalars()
+    return AccountRecord(
+        account=Account(row.name, device, frozenset(roles), frozenset(databases)),
+        password_hash=row.password_hash,
+        credential_epoch=row.credential_epoch,
+        created_at=row.created_at,
+        disabled=row.disabled_at is not None,
+    )
+
+
+def _account_id(connection: Connection, name: str) -> int | None:
+    return connection.execute(select(accounts.c.id).where(accounts.c.name == name)).scalar()
+
+
+def _existing_id(connection: Connection, name: str) -> int:
+    account_id = _account_id(connection, name)
+    if account_id is None:
+        raise NotFound(f"There is no account named {name}.")
+    return account_id
+
+
+def _revoke_tokens(connection: Connection, account_id: int, device: str) -> int:
+    return connection.execute(
+        update(device_tokens)
+        .where(device_tokens.c.account_id == account_id)
+        .where(device_tokens.c.device == device)
+        .where(device_tokens.c.revoked_at.is_(None))
+        .values(revoked_at=_now())
+    ).rowcount
+
+
+def _add_member(connection: Connection, account_id: int, database: str) -> None:
+    connection.execute(
+        insert(database_members).values(account_id=account_id, database_name=database)
+    )
+
+
+def _remove_member(connection: Connection, account_id: int, database: str) -> None:
+    connection.execute(
+        delete(database_members)
+        .where(database_members.c.account_id == account_id)
+        .where(database_members.c.database_name == database)
+    )
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise BadRequest("An account name has 1 to 100 characters, no spaces, colons, slashes.")
+
+
+def _check_password(password: str) -> None:
+    if len(password) < MINIMUM_PASSWORD_LENGTH or passwords.is_token(password):
+        raise BadRequest(
+            f"A password has at least {MINIMUM_PASSWORD_LENGTH} characters and does not start "
+            f"with {passwords.TOKEN_PREFIX}, as device tokens do."
+        )
+
+
+def _check_roles(roles: Iterable[str]) -> Sequence[str]:
+    unknown = sorted(set(roles) - ROLES)
+    if unknown:
+        raise BadRequest(f"Unknown role {', '.join(unknown)}: there are {', '.join(sorted(ROLES))}.")
+    return list(set(roles))
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

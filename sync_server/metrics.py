@@ -1,0 +1,61 @@
+"""What the service counts about itself, for `/metrics`.
+
+Any part may count; where `PROMETHEUS_MULTIPROC_DIR` is set when this is first imported, each
+process counts into files of its own there and a scrape adds them up.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """The counters of one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "sync_requests",
+            "Requests answered.",
+            ("endpoint", "method", "status"),
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "sync_request_seconds",
+            "Time from a request's head to the end of its answer; feeds are left out.",
+            ("endpoint",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.feed_seconds = Counter(
+            "sync_feed_seconds", "Time spent in changes feeds.", registry=self.registry
+        )
+        self.response_bytes = Counter(
+            "sync_response_bytes", "Bytes of answers as sent, bodies only.", registry=self.registry
+        )
+        self.revisions_written = Counter(
+            "sync_revisions_written",
+            "Revisions that clients pushed and that were new.",
+            registry=self.registry,
+        )
+        self.revisions_sent = Counter(
+            "sync_revisions_sent", "Revisions that clients fetched.", registry=self.registry
+        )
+        self.sign_in_failures = Counter(
+            "sync_sign_in_failures", "Credentials that were refused.", registry=self.registry
+        )
+
+    def render(self) -> bytes:
+        """The text of a scrape: of all processes where they share a folder, else of this one."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)
+        return generate_latest(shared)

@@ -1,0 +1,60 @@
+"""The parts of a running service, as every surface and job finds them.
+
+A Flask app keeps them at `app.extensions["sync_server"]`; the worker process and the commands
+open their own. Nothing here knows Flask.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine
+
+from sync_server.access.accounts import Accounts
+from sync_server.access.authentication import CredentialCache
+from sync_server.access.sessions import Sessions, signing_secret
+from sync_server.access.stamp import ChangeStamp
+from sync_server.metrics import Metrics
+from sync_server.settings import Settings
+from sync_server.sql import open_engine, upgrade
+from sync_server.storage.base import DocumentStore
+from sync_server.storage.sqlite import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    settings: Settings
+    store: DocumentStore
+    sql: Engine
+    """The service's own database: accounts, ledger."""
+    accounts: Accounts
+    sessions: Sessions
+    credentials: CredentialCache
+    """What this process has verified; see `access.authentication`."""
+    metrics: Metrics
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set when this process is about to end: feeds finish, loops return."""
+
+    def close(self) -> None:
+        self.store.close()
+        self.sql.dispose()
+
+
+def open_parts(
+    settings: Settings, store: DocumentStore | None = None, *, migrate: bool = True
+) -> Parts:
+    """Open what `settings` name. `migrate=False` where `serve` has brought tables up to date."""
+    sql = open_engine(settings.sql_url)
+    if migrate:
+        upgrade(sql)
+    accounts = Accounts(sql, ChangeStamp(settings.data_dir / "accounts.stamp"))
+    return Parts(
+        settings=settings,
+        store=store or open_store(settings.databases_dir),
+        sql=sql,
+        accounts=accounts,
+        sessions=Sessions(signing_secret(sql), settings.session_seconds),
+        credentials=CredentialCache(accounts),
+        metrics=Metrics(),
+    )
