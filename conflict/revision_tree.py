@@ -100,10 +100,11 @@ class RevisionTree:
         nodes = self.nodes
         child = nodes[f"{start}-{ids[0]}"]
         for offset in range(1, len(ids)):
-            if child.parent is not None:
-                return
             rev = f"{start - offset}-{ids[offset]}"
-            child.parent = rev
+            if child.parent is None:
+                child.parent = rev
+            elif child.parent != rev:
+                return  # a revision has one parent: the ancestry that came first stands
             node = nodes.get(rev)
             if node is None:
                 node = nodes[rev] = Node(None)

@@ -20,6 +20,9 @@ MAPPED_BYTES = 1 << 30
 WRITE_PATIENCE = 30.0
 """Seconds to wait for other processes' transactions before the client is told to come back."""
 
+RECOVERY_PATIENCE = 10.0
+"""Seconds a reader waits while another process recovers the log that a crash left behind."""
+
 _inherited: list[object] = []
 """Connections of a parent process: kept from the garbage collector, because closing them in the
 child would drop the parent's file locks."""
@@ -33,7 +36,7 @@ def connect(path: Path) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
         cached_statements=256,
-        timeout=0,
+        timeout=RECOVERY_PATIENCE,
     )
     connection.executescript(
         f"""
@@ -99,6 +102,11 @@ class Connections:
             raise
         return connection
 
+    def _open_writer(self) -> sqlite3.Connection:
+        connection = self.open()
+        connection.execute("PRAGMA busy_timeout = 0")  # `patiently` waits instead
+        return connection
+
     def is_current(self) -> bool:
         """Whether the file at the path is still the one these connections opened."""
         try:
@@ -136,8 +144,7 @@ class Connections:
         if self._process != os.getpid():
             self.open().close()
         with self._write_lock:
-            connection = self._writer or self.open()
-            self._writer = connection
+            connection = self._writer = self._writer or self._open_writer()
             patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
             try:
                 yield connection

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from sync_server.errors import FileExists, IllegalDatabaseName, NotFound
-from sync_server.storage.base import Database, DocumentStore
+from sync_server.storage.base import DocumentStore
 from sync_server.storage.sqlite.database import SQLiteDatabase
 from sync_server.storage.sqlite.schema import migrate
 

@@ -1,0 +1,133 @@
+"""Laws of the revision tree, on histories that several peers could have made."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conflict.revision import generation, winner_key
+from conflict.revision_tree import Graft, RevisionTree
+
+Path = tuple[int, list[str], bool]
+
+
+@st.composite
+def histories(draw: st.DrawFn, most: int = 8) -> list[Path]:
+    """Paths of every revision of one random history: the revision's ancestry, newest first."""
+    paths: list[Path] = []
+    parents: list[list[str]] = [[]]
+    for number in range(draw(st.integers(1, most))):
+        above = draw(st.sampled_from(parents))
+        ids = [f"{draw(st.sampled_from('abcdef'))}{number}", *above]
+        parents.append(ids)
+        paths.append((len(ids), ids, draw(st.booleans())))
+    return paths
+
+
+def tree_of(paths: list[Path]) -> RevisionTree:
+    tree = RevisionTree()
+    for start, ids, deleted in paths:
+        tree.graft(start, ids, deleted=deleted)
+    return tree
+
+
+def in_order(paths: list[Path]) -> list[Path]:
+    """Only leaves may be told to be deleted by a path, so ancestors come first."""
+    return sorted(paths, key=lambda path: path[0])
+
+
+@given(histories())
+def test_every_revision_is_in_the_tree_with_its_ancestry(paths: list[Path]) -> None:
+    tree = tree_of(in_order(paths))
+    for start, ids, _ in paths:
+        revs = [f"{start - offset}-{rev_id}" for offset, rev_id in enumerate(ids)]
+        assert tree.ancestry(revs[0]) == revs
+
+
+@given(histories(most=5))
+def test_the_order_of_arrival_does_not_matter(paths: list[Path]) -> None:
+    tips = [path for path in paths if not any(path[1] == other[1][1:] for other in paths)]
+    trees = [tree_of(list(order)) for order in permutations(tips)]
+    assert all(tree == trees[0] for tree in trees)
+    assert {tree.winner() for tree in trees} == {trees[0].winner()}
+
+
+@given(histories())
+def test_grafting_twice_changes_nothing(paths: list[Path]) -> None:
+    tree = tree_of(in_order(paths))
+    before = tree.encode()
+    assert all(tree.graft(start, ids) is Graft.KNOWN for start, ids, _ in paths)
+    assert tree.encode() == before
+
+
+@given(histories(), st.data())
+def test_a_truncated_ancestry_adds_nothing_wrong_and_joins_when_the_rest_comes(
+    paths: list[Path], data: st.DataObject
+) -> None:
+    ordered = in_order(paths)
+    short = [
+        (start, ids[: data.draw(st.integers(1, len(ids)))], deleted)
+        for start, ids, deleted in ordered
+    ]
+    assert tree_of(short + ordered) == tree_of(ordered)
+
+
+@given(histories())
+def test_a_tree_comes_back_from_its_encoding(paths: list[Path]) -> None:
+    tree = tree_of(in_order(paths))
+    for number, node in enumerate(tree.nodes.values()):
+        node.body = number if number % 2 else None
+    assert RevisionTree.decode(tree.encode()) == tree
+
+
+@given(histories(), st.integers(1, 6))
+def test_stemming_keeps_every_leaf_and_the_nearest_ancestors(paths: list[Path], limit: int) -> None:
+    tree = tree_of(in_order(paths))
+    expected = {leaf: tree.ancestry(leaf)[:limit] for leaf in tree.leaves()}
+    winner = tree.winner()
+    tree.stem(limit)
+    assert {leaf: tree.ancestry(leaf)[:limit] for leaf in tree.leaves()} == expected
+    assert tree.winner() == winner
+    assert RevisionTree.decode(tree.encode()) == tree
+
+
+@given(histories())
+def test_the_winner_is_live_if_any_leaf_is_and_then_the_highest(paths: list[Path]) -> None:
+    tree = tree_of(in_order(paths))
+    leaves = {rev: tree.nodes[rev].deleted for rev in tree.leaves()}
+    winner = tree.winner()
+    assert leaves[winner] == all(leaves.values())
+    rivals = [rev for rev, deleted in leaves.items() if deleted == leaves[winner]]
+    assert all(generation(rev) <= generation(winner) for rev in rivals)
+    assert winner == max(leaves, key=lambda rev: winner_key(rev, leaves[rev]))
+
+
+@given(histories())
+def test_purging_a_leaf_leaves_the_others_with_their_ancestry(paths: list[Path]) -> None:
+    tree = tree_of(in_order(paths))
+    leaves = tree.leaves()
+    expected = {leaf: tree.ancestry(leaf) for leaf in leaves[1:]}
+    tree.purge(leaves[0])
+    assert {leaf: tree.ancestry(leaf) for leaf in tree.leaves()} == expected
+
+
+@given(histories(), st.data())
+def test_the_common_ancestor_is_the_nearest_that_all_descend_from(
+    paths: list[Path], data: st.DataObject
+) -> None:
+    tree = tree_of(in_order(paths))
+    some = data.draw(st.lists(st.sampled_from(tree.leaves()), min_size=1, max_size=4))
+    shared = set.intersection(*(set(tree.ancestry(leaf)) for leaf in some))
+    found = tree.common_ancestor(some)
+    assert (found is None) == (not shared)
+    assert found is None or all(generation(rev) <= generation(found) for rev in shared)
+
+
+@given(histories())
+def test_a_drawing_names_every_revision_and_the_winner(paths: list[Path]) -> None:
+    tree = tree_of(in_order(paths))
+    drawing = tree.draw()
+    assert all(rev in drawing for rev in tree.nodes)
+    assert f"{tree.winner()}{'†' if tree.nodes[tree.winner()].deleted else ''}*" in drawing
