@@ -41,6 +41,16 @@ class IllegalDocumentId(SyncError):
     default_reason = "A document id is a non-empty string that does not start with an underscore."
 
 
+class DocumentInvalid(BadRequest):
+    error = "doc_validation"
+    default_reason = "A member of the document that starts with an underscore is not valid."
+
+
+class QueryParseError(BadRequest):
+    error = "query_parse_error"
+    default_reason = "A parameter of the query has a value that it cannot have."
+
+
 class Unauthorized(SyncError):
     status = 401
     error = "unauthorized"
@@ -102,6 +112,11 @@ class RequestTooLarge(SyncError):
     status = 413
     error = "too_large"
     default_reason = "The request is larger than this server takes: send smaller batches."
+
+
+class DocumentTooLarge(RequestTooLarge):
+    error = "document_too_large"
+    default_reason = "The document is larger than this server takes: split it."
 
 
 class UnsupportedMediaType(SyncError):
