@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
+import io
 import sqlite3
 import zlib
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import BinaryIO, cast
+from collections.abc import Mapping
+from typing import Any, BinaryIO, cast
 
 from conflict.revision_tree import RevisionTree
 from sync_server.errors import BadRequest, MissingStub, NotFound
@@ -99,19 +98,64 @@ def drop_unused(connection: sqlite3.Connection, document: int, used: set[str]) -
             connection.execute("DELETE FROM attachment WHERE number = ?", (number,))
 
 
-@contextmanager
-def stream(connections: Connections, document: int, digest: str) -> Iterator[BinaryIO]:
-    """A seekable stream of a content, read from disk as it is asked for."""
-    with connections.read() as connection:
-        row = connection.execute(
-            "SELECT number FROM attachment WHERE document = ? AND digest = ?", (document, digest)
-        ).fetchone()
-        if row is None:
-            raise NotFound("missing")
-        with connection.blobopen("attachment", "content", row[0], readonly=True) as blob:
-            yield cast(BinaryIO, blob)
+class Content(io.RawIOBase):
+    """A stored content as a seekable stream.
+
+    Each read opens the row anew: a client may take minutes over one photo, and a transaction
+    held for so long would keep the write-ahead log from being emptied.
+    """
+
+    def __init__(self, connections: Connections, number: int, length: int) -> None:
+        super().__init__()
+        self._connections = connections
+        self._number = number
+        self._length = length
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        end = self._length if size < 0 else min(self._length, self._position + size)
+        if end <= self._position:
+            return b""
+        with (
+            self._connections.read() as connection,
+            connection.blobopen("attachment", "content", self._number, readonly=True) as blob,
+        ):
+            blob.seek(self._position)
+            data = blob.read(end - self._position)
+        self._position = end
+        return data
+
+    def readall(self) -> bytes:
+        return self.read()
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
-def decoded(info: AttachmentInfo, content: bytes) -> bytes:
-    """The content as its author made it."""
-    return gzip.decompress(content) if info.encoding == "gzip" else content
+def stream(
+    connection: sqlite3.Connection, connections: Connections, document: int, digest: str
+) -> BinaryIO:
+    """A content of a document. Raises NotFound."""
+    row = connection.execute(
+        "SELECT number, length(content) FROM attachment WHERE document = ? AND digest = ?",
+        (document, digest),
+    ).fetchone()
+    if row is None:
+        raise NotFound("missing")
+    return cast(BinaryIO, Content(connections, *row))

@@ -29,7 +29,10 @@ child would drop the parent's file locks."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection in WAL mode on which a commit returns once it is on disk."""
+    """A connection on which a commit returns once it is on disk.
+
+    The file is in WAL mode since it was made (see `store.py`).
+    """
     connection = sqlite3.connect(
         f"file:{quote(str(path))}?mode=rw",
         uri=True,
@@ -40,7 +43,6 @@ def connect(path: Path) -> sqlite3.Connection:
     )
     connection.executescript(
         f"""
-        PRAGMA journal_mode = WAL;
         PRAGMA synchronous = FULL;
         PRAGMA cache_size = -{CACHE_KIB};
         PRAGMA mmap_size = {MAPPED_BYTES};
@@ -87,11 +89,13 @@ class Connections:
         self._write_lock = threading.Lock()
         self._file = 0
 
-    def open(self) -> sqlite3.Connection:
-        """A new connection. Raises NotFound where the database has been deleted."""
+    def _after_fork(self) -> None:
         if self._process != os.getpid():
             _inherited.append((self._idle, self._writer))
             self._forget()
+
+    def open(self) -> sqlite3.Connection:
+        """A new connection. Raises NotFound where the database has been deleted."""
         try:
             connection = connect(self.path)
             patiently(lambda: migrate(connection))
@@ -117,9 +121,8 @@ class Connections:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """A connection for reading; each statement sees one state of the database."""
+        self._after_fork()
         try:
-            if self._process != os.getpid():
-                raise IndexError
             connection = self._idle.pop()
         except IndexError:
             connection = self.open()
@@ -141,8 +144,7 @@ class Connections:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """A transaction: on disk when the block ends, undone where it raises."""
-        if self._process != os.getpid():
-            self.open().close()
+        self._after_fork()
         with self._write_lock:
             connection = self._writer = self._writer or self._open_writer()
             patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
@@ -161,8 +163,7 @@ class Connections:
 
     def close(self) -> None:
         """Close what is idle; later uses open anew."""
-        if self._process != os.getpid():
-            return
+        self._after_fork()
         while self._idle:
             self._idle.pop().close()
         with self._write_lock:

@@ -173,10 +173,11 @@ class SQLiteDatabase(Database):
         with self.connections.snapshot() as connection:
             revision = reading.get(connection, doc_id, rev)
             document = records.find(connection, doc_id)
-        info = revision.attachments.get(name)
-        if info is None or document is None:
-            raise NotFound("Document is missing attachment")
-        return info, attachments.stream(self.connections, document.number, info.digest)
+            info = revision.attachments.get(name)
+            if info is None or document is None:
+                raise NotFound("Document is missing attachment")
+            content = attachments.stream(connection, self.connections, document.number, info.digest)
+        return info, content
 
     # -- upkeep ----------------------------------------------------------------
 

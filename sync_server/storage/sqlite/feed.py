@@ -101,12 +101,7 @@ def _of_areas(
 
 
 def _count_of_areas(connection: sqlite3.Connection, after: int, areas: Sequence[str]) -> int:
-    return sum(
-        connection.execute(
-            "SELECT count(*) FROM document WHERE area = ? AND seq > ?", (area, after)
-        ).fetchone()[0]
-        for area in dict.fromkeys(areas)
-    )
+    return sum(tally.count_after(connection, after, area) for area in dict.fromkeys(areas))
 
 
 def _of_documents(

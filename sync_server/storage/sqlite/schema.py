@@ -74,10 +74,11 @@ MIGRATIONS: Sequence[str] = (
         PRIMARY KEY (id, rev)
     ) WITHOUT ROWID;
     CREATE TABLE tally (                  -- documents per range of sequences, see tally.py
+        area TEXT NOT NULL,
         level INTEGER NOT NULL,
         range INTEGER NOT NULL,
         documents INTEGER NOT NULL,
-        PRIMARY KEY (level, range)
+        PRIMARY KEY (area, level, range)
     ) WITHOUT ROWID;
     """,
 )

@@ -81,7 +81,7 @@ class SQLiteStore(DocumentStore):
 
 
 def _initialise(path: Path) -> None:
-    """A new, empty database file; not in WAL mode yet, so that it is this one file."""
+    """A new, empty database file in WAL mode; closing it leaves this one file."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.executescript("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = FULL;")
@@ -90,6 +90,7 @@ def _initialise(path: Path) -> None:
             "INSERT INTO state (only, epoch, instance) VALUES (1, ?, ?)",
             (secrets.token_hex(4), str(time.time_ns() // 1000)),
         )
+        connection.execute("PRAGMA journal_mode = WAL")
     finally:
         connection.close()
 

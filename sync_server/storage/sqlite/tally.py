@@ -2,7 +2,8 @@
 
 The changes feed answers `pending` on every page. Counting rows would cost what the database
 holds; so each transaction keeps the number of documents per range of 2^8 and of 2^16 sequences,
-and a count is at most 255 index entries, 255 small ranges and the large ranges above.
+for the database and for each area. A count is then at most 255 index entries, 255 small ranges
+and the large ranges above.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import sqlite3
 from collections import Counter
 
 SMALL, LARGE = 8, 16
+EVERYWHERE = "*"
+"""Stands for all areas; an area's own code holds digits only."""
 
 
 class Tally:
@@ -19,48 +22,50 @@ class Tally:
     __slots__ = ("_changes",)
 
     def __init__(self) -> None:
-        self._changes: Counter[tuple[int, int]] = Counter()
+        self._changes: Counter[tuple[str, int, int]] = Counter()
 
-    def add(self, seq: int) -> None:
-        self._count(seq, 1)
+    def add(self, area: str, seq: int) -> None:
+        self._count(area, seq, 1)
 
-    def remove(self, seq: int) -> None:
-        self._count(seq, -1)
+    def remove(self, area: str, seq: int) -> None:
+        self._count(area, seq, -1)
 
-    def _count(self, seq: int, step: int) -> None:
-        self._changes[SMALL, seq >> SMALL] += step
-        self._changes[LARGE, seq >> LARGE] += step
+    def _count(self, area: str, seq: int, step: int) -> None:
+        changes = self._changes
+        small, large = seq >> SMALL, seq >> LARGE
+        changes[EVERYWHERE, SMALL, small] += step
+        changes[EVERYWHERE, LARGE, large] += step
+        changes[area, SMALL, small] += step
+        changes[area, LARGE, large] += step
 
     def save(self, connection: sqlite3.Connection) -> None:
         connection.executemany(
-            "INSERT INTO tally VALUES (?, ?, ?) ON CONFLICT (level, range)"
+            "INSERT INTO tally VALUES (?, ?, ?, ?) ON CONFLICT (area, level, range)"
             " DO UPDATE SET documents = documents + excluded.documents",
-            [(level, part, step) for (level, part), step in self._changes.items() if step],
+            [(*key, step) for key, step in self._changes.items() if step],
         )
 
 
-def count_after(connection: sqlite3.Connection, seq: int) -> int:
-    """Documents whose sequence is greater than `seq`."""
+def count_after(connection: sqlite3.Connection, seq: int, area: str = EVERYWHERE) -> int:
+    """Documents whose sequence is greater than `seq`, in one area or everywhere."""
     next_small = (seq >> SMALL) + 1
     next_large = (seq >> LARGE) + 1
+    within = "" if area == EVERYWHERE else " AND area = :area"
     (count,) = connection.execute(
-        "SELECT (SELECT count(*) FROM document WHERE seq > ? AND seq < ?)"
+        f"SELECT (SELECT count(*) FROM document WHERE seq > :seq AND seq < :small_start{within})"
         " + (SELECT ifnull(sum(documents), 0) FROM tally"
-        "    WHERE level = ? AND range >= ? AND range < ?)"
-        " + (SELECT ifnull(sum(documents), 0) FROM tally WHERE level = ? AND range >= ?)",
-        (
-            seq,
-            next_small << SMALL,
-            SMALL,
-            next_small,
-            next_large << (LARGE - SMALL),
-            LARGE,
-            next_large,
-        ),
+        "    WHERE area = :area AND level = :small AND range >= :next_small AND range < :stop)"
+        " + (SELECT ifnull(sum(documents), 0) FROM tally"
+        "    WHERE area = :area AND level = :large AND range >= :next_large)",
+        {
+            "area": area,
+            "seq": seq,
+            "small_start": next_small << SMALL,
+            "small": SMALL,
+            "next_small": next_small,
+            "stop": next_large << (LARGE - SMALL),
+            "large": LARGE,
+            "next_large": next_large,
+        },
     ).fetchone()
     return int(count)
-
-
-def count_before(connection: sqlite3.Connection, seq: int) -> int:
-    """Documents whose sequence is less than `seq`."""
-    return count_after(connection, -1) - count_after(connection, seq - 1)

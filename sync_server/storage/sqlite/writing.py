@@ -160,7 +160,7 @@ class Batch:
         origin: Origin,
     ) -> WriteResult:
         tree = document.tree
-        self._touch(document)
+        self._touch(document, write.area)
         self._last_body += 1
         self._bodies.append(
             (
@@ -179,8 +179,6 @@ class Batch:
             if above.body is not None:
                 self._superseded.append((self.seq, above.body, document.number))
         self._drop(tree.stem(self.revs_limit))
-        if write.area is not None:
-            document.area = write.area
         return WriteResult(write.doc_id, revisions.rev)
 
     def _lengthen(self, document: Document, revisions: Revisions) -> None:
@@ -191,17 +189,19 @@ class Batch:
         if len(document.tree) != before:
             self._touch(document)
 
-    def _touch(self, document: Document) -> None:
+    def _touch(self, document: Document, area: str | None = None) -> None:
         """Give the document the next sequence; the one it had is nobody's from now on."""
         if document.id not in self._touched:
             self._touched[document.id] = document
             if document.seq != NEW:
                 self._was_deleted[document.number] = self._is_deleted(document.tree)
         if document.seq != NEW:
-            self._tally.remove(document.seq)
+            self._tally.remove(document.area, document.seq)
+        if area is not None:
+            document.area = area
         self.seq += 1
         document.seq = self.seq
-        self._tally.add(self.seq)
+        self._tally.add(document.area, self.seq)
 
     def _drop(self, nodes: Sequence[Node]) -> None:
         self._dropped_bodies += [(node.body,) for node in nodes if node.body is not None]
@@ -297,6 +297,6 @@ class Batch:
 
     def _remove(self, document: Document) -> None:
         self._recount(document, None)
-        self._tally.remove(document.seq)
+        self._tally.remove(document.area, document.seq)
         for table, column in (("document", "number"), ("attachment", "document")):
             self.connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (document.number,))

@@ -1,0 +1,121 @@
+"""Nothing a tablet asks costs more because more lies behind it.
+
+Counted in steps of SQLite's virtual machine, which do not depend on the machine or its load.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sync_server.storage.base import Database, Origin, Revisions, RevisionWrite
+from sync_server.storage.sqlite import open_store
+from sync_server.storage.sqlite.database import SQLiteDatabase
+
+SMALL, LARGE = 300, 30_000
+
+
+def filled(path: Path, documents: int) -> SQLiteDatabase:
+    store = open_store(path)
+    store.create("notes")
+    db = store.database("notes")
+    for start in range(0, documents, 1000):
+        db.bulk_docs(
+            [
+                RevisionWrite(
+                    f"d{n:06}", Revisions(1, [secrets.token_hex(16)]), b'{"n":1}', area=f"{n % 9}"
+                )
+                for n in range(start, min(start + 1000, documents))
+            ],
+            new_edits=False,
+            origin=Origin(),
+        )
+    db.put_local("sok", "checkpoint", None, b"{}")
+    return db
+
+
+@pytest.fixture(scope="module")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> list[SQLiteDatabase]:
+    return [filled(tmp_path_factory.mktemp("cost"), size) for size in (SMALL, LARGE)]
+
+
+def steps(db: SQLiteDatabase, work: Callable[[Database], object]) -> int:
+    count = 0
+
+    def step() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    work(db)  # connections are open and statements prepared from here on
+    connections: list[sqlite3.Connection] = [*db.connections._idle]
+    if db.connections._writer is not None:
+        connections.append(db.connections._writer)
+    for connection in connections:
+        connection.set_progress_handler(step, 1)
+    try:
+        work(db)
+    finally:
+        for connection in connections:
+            connection.set_progress_handler(None, 0)
+    return count
+
+
+def recent(db: Database) -> str:
+    number, _, epoch = db.update_seq().partition("-")
+    return f"{int(number) - 20}-{epoch}"
+
+
+def push(db: Database) -> None:
+    db.bulk_docs(
+        [
+            RevisionWrite(f"n{secrets.token_hex(8)}", Revisions(1, [secrets.token_hex(16)]), b"{}")
+            for _ in range(20)
+        ],
+        new_edits=False,
+        origin=Origin(),
+    )
+
+
+REQUESTS: dict[str, Callable[[Database], object]] = {
+    "info": lambda db: db.info(),
+    "idle changes": lambda db: db.changes(db.update_seq()),
+    "a small pull": lambda db: [
+        db.changes(recent(db), limit=100),
+        db.bulk_get([(row.doc_id, None) for row in db.changes(recent(db), limit=100).rows]),
+    ],
+    "the first page": lambda db: db.changes("0", limit=20),
+    "the first page of an area": lambda db: db.changes("0", limit=20, areas=["3", "5"]),
+    "a page of ids": lambda db: db.all_docs(startkey="d000100", limit=20),
+    "a document": lambda db: db.get("d000007"),
+    "what is missing": lambda db: db.revs_diff({f"d{n:06}": ["1-x"] for n in range(20)}),
+    "a checkpoint": lambda db: db.put_local("sok", "checkpoint", "0-1", b"{}"),
+    "conflicts": lambda db: db.conflicted(),
+    "a push": push,
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_costs_the_same_with_a_hundred_times_as_much_behind_it(
+    databases: list[SQLiteDatabase], name: str
+) -> None:
+    few, many = (steps(db, REQUESTS[name]) for db in databases)
+    # `pending` adds up at most 255 + 255 ranges, whatever the size (see tally.py).
+    assert many <= 1.3 * few + 4 * 255 * 8
+    assert few > 0
+
+
+def test_every_query_of_the_feed_uses_an_index(databases: list[SQLiteDatabase]) -> None:
+    db = databases[1]
+    with db.connections.read() as connection:
+        for query in (
+            "SELECT id FROM document WHERE seq > 5 ORDER BY seq LIMIT 10",
+            "SELECT id FROM document WHERE area = '3' AND seq > 5 ORDER BY seq",
+            "SELECT id FROM document WHERE live > 1 AND id > 'a' ORDER BY id LIMIT 3",
+        ):
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}")]
+            assert all(line.startswith("SEARCH") for line in plan), plan
