@@ -16,7 +16,6 @@ from sync_server.errors import NotFound, Unavailable
 from sync_server.storage.sqlite.schema import migrate
 
 CACHE_KIB = 16_384
-MAPPED_BYTES = 1 << 30
 WRITE_PATIENCE = 30.0
 """Seconds to wait for other processes' transactions before the client is told to come back."""
 
@@ -45,7 +44,6 @@ def connect(path: Path) -> sqlite3.Connection:
         f"""
         PRAGMA synchronous = FULL;
         PRAGMA cache_size = -{CACHE_KIB};
-        PRAGMA mmap_size = {MAPPED_BYTES};
         PRAGMA temp_store = MEMORY;
         PRAGMA wal_autocheckpoint = 4000;
         """
