@@ -167,6 +167,19 @@ class EngineAgainstModel(RuleBasedStateMachine):
         known = {doc_id: sorted(tree.nodes) for doc_id, tree in self.trees.items()}
         assert self.db.revs_diff(known) == {}
 
+    @invariant()
+    def no_body_is_left_that_no_tree_names(self) -> None:
+        with self.db.connections.read() as connection:
+            kept = {number for (number,) in connection.execute("SELECT number FROM body")}
+            trees = [tree for (tree,) in connection.execute("SELECT tree FROM document")]
+        named = {
+            node.body
+            for tree in trees
+            for node in RevisionTree.decode(tree).nodes.values()
+            if node.body is not None
+        }
+        assert kept == named
+
 
 TestEngineAgainstModel = EngineAgainstModel.TestCase
 TestEngineAgainstModel.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
