@@ -1,0 +1,105 @@
+"""What the commands do, as functions of the service's parts; `cli` only reads arguments.
+
+The functions change the same data as a running service, which notices at once: they may be
+called beside it or without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sync_server.access.accounts import AccountRecord, generated_password
+from sync_server.errors import NotFound
+from sync_server.parts import Parts
+from sync_server.storage.base import DatabaseInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """A database before and after `compact`, sizes in bytes."""
+
+    name: str
+    size_before: int
+    size_after: int
+
+
+def add_account(
+    parts: Parts,
+    name: str,
+    password: str | None,
+    roles: Sequence[str] = (),
+    databases: Sequence[str] = (),
+) -> str | None:
+    """Make an account; answers its password where none was given. Raises BadRequest, Conflict,
+    NotFound for a database that does not exist.
+    """
+    for database in databases:
+        parts.store.database(database)
+    made_up = None if password else generated_password()
+    parts.accounts.create(name, password or made_up or "", roles=roles, databases=databases)
+    return made_up
+
+
+def list_accounts(parts: Parts) -> list[AccountRecord]:
+    return parts.accounts.all()
+
+
+def disable_account(parts: Parts, name: str, *, disabled: bool = True) -> None:
+    parts.accounts.set_disabled(name, disabled)
+
+
+def set_password(parts: Parts, name: str, password: str | None) -> str | None:
+    """Answers the new password where none was given."""
+    made_up = None if password else generated_password()
+    parts.accounts.set_password(name, password or made_up or "")
+    return made_up
+
+
+def issue_token(parts: Parts, name: str, device: str) -> str:
+    return parts.accounts.issue_token(name, device)
+
+
+def revoke_tokens(parts: Parts, name: str, device: str) -> int:
+    return parts.accounts.revoke_tokens(name, device)
+
+
+def create_database(parts: Parts, name: str) -> None:
+    """Raises FileExists, IllegalDatabaseName."""
+    parts.store.create(name)
+
+
+def list_databases(parts: Parts) -> list[DatabaseInfo]:
+    return [database.info() for database in parts.store]
+
+
+def delete_database(parts: Parts, name: str) -> None:
+    """The database and all memberships of it. Raises NotFound."""
+    parts.store.delete(name)
+    parts.accounts.forget_database(name)
+
+
+def add_member(parts: Parts, account: str, database: str) -> None:
+    """Raises NotFound for either."""
+    parts.store.database(database)
+    parts.accounts.add_member(account, database)
+
+
+def remove_member(parts: Parts, account: str, database: str) -> None:
+    parts.accounts.remove_member(account, database)
+
+
+def compact(parts: Parts, names: Sequence[str] = ()) -> list[Compaction]:
+    """Compact the named databases, or all. Raises NotFound before anything is done."""
+    known = parts.store.names()
+    for name in names:
+        if name not in known:
+            raise NotFound(f"There is no database named {name}.")
+    return [_compact(parts, name) for name in names or known]
+
+
+def _compact(parts: Parts, name: str) -> Compaction:
+    database = parts.store.database(name)
+    before = database.info().file_size
+    database.compact()
+    return Compaction(name, before, database.info().file_size)
