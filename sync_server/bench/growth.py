@@ -148,7 +148,7 @@ def _read(tablet: Tablet, grown: Grown, repetition: int) -> dict[str, Lap]:
 
 
 def _push(tablet: Tablet, grown: Grown, repetition: int) -> dict[str, Lap]:
-    fresh = households(SMALL, seed=-grown.size * 1000 - repetition)
+    fresh = households(SMALL, seed=grown.size * 1000 + repetition)
     return {"push": prepare_push(tablet, fresh)()}
 
 

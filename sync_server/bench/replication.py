@@ -99,7 +99,7 @@ def measure(run: Run) -> list[Figure]:
         for repetition in range(-warm_up, repetitions):
             for label, clients, count in (("", one, 1), (f"_{SEVERAL}", several, SEVERAL)):
                 name = f"bench{label}{repetition + warm_up}"
-                steps = _steps(name, documents, syncs, count, seed=repetition)
+                steps = _steps(name, documents, syncs, count, seed=repetition + warm_up)
                 found = _in_turns(peers, name, clients, steps)
                 if repetition >= 0:
                     for key, value in found.items():

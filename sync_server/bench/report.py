@@ -18,7 +18,8 @@ VERDICTS = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}
 
 def table(judgements: Sequence[Judgement]) -> Table:
     """One line per figure, its target and whether it was met beside it."""
-    rows = Table("Figure", title="Benchmarks", title_justify="left")
+    rows = Table(title="Benchmarks", title_justify="left")
+    rows.add_column("Figure", no_wrap=True)
     rows.add_column("Measured", justify="right")
     rows.add_column("Unit")
     rows.add_column("Target", justify="right")
