@@ -32,7 +32,7 @@ RELATED = (
 REQUESTS = {
     "bulk_docs": ("POST", "/_bulk_docs", "application/json", DOCS),
     "document": ("PUT", "/household:1", "application/json", b'{"text":"' + b"x" * 5000 + b'"}'),
-    "local": ("PUT", "/_local/checkpoint", "application/json", b'{"last_seq":"' + b"x" * 90 + b'"}'),
+    "local": ("PUT", "/_local/checkpoint", "application/json", b'{"last_seq":"1-abcdef"}'),
     "attachment": ("PUT", "/household:1/a.jpg", "image/jpeg", b"\xff" * 300_000),
     "multipart": ("PUT", "/household:1", 'multipart/related; boundary="cut"', RELATED),
 }
