@@ -46,7 +46,8 @@ def _parts() -> Parts:
 
 
 def _finish(response: Response) -> Response:
-    return edge.finish(request.environ, request.endpoint, response, _parts().settings)
+    edge.finish(request.environ, request.endpoint, response, _parts().settings)
+    return response
 
 
 def _healthz() -> Response:

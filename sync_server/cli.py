@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,7 +113,7 @@ def account_list(context: click.Context) -> None:
     with _opened(context) as parts:
         records = commands.list_accounts(parts)
     for record in records:
-        made = datetime.fromtimestamp(record.created_at / 1000, timezone.utc)
+        made = datetime.fromtimestamp(record.created_at / 1000, UTC)
         click.echo(
             "\t".join(
                 (

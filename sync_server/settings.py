@@ -59,9 +59,7 @@ class Settings:
     secure_cookies: bool = _setting(
         False, "Mark session cookies Secure; switch on where TLS stands in front."
     )
-    public_metrics: bool = _setting(
-        True, "Answer /metrics to anyone; off: to admins only."
-    )
+    public_metrics: bool = _setting(True, "Answer /metrics to anyone; off: to admins only.")
     log_format: str = _setting("json", "`json` for one object per line, `console` for people.")
     log_level: str = _setting(
         "info", "`debug`, `info`, `warning` or `error`; request lines are `info`."
@@ -155,7 +153,9 @@ def _parse(setting: Field[Any], raw: str) -> Any:
         return parser(raw)
     except (ValueError, KeyError):
         kind = type(setting.default).__name__
-        raise InvalidSetting(f"{environment_name(setting)} must be of kind {kind}: {raw!r}") from None
+        raise InvalidSetting(
+            f"{environment_name(setting)} must be of kind {kind}: {raw!r}"
+        ) from None
 
 
 def _written(value: Any) -> str:

@@ -102,11 +102,12 @@ class Accounts:
         with self._engine.begin() as connection:
             if _account_id(connection, name) is not None:
                 raise Conflict(f"An account named {name} exists already.")
-            account_id = connection.execute(
+            connection.execute(
                 insert(accounts).values(
                     name=name, password_hash=hashed, credential_epoch=1, created_at=_now()
                 )
-            ).inserted_primary_key[0]
+            )
+            account_id = _existing_id(connection, name)
             for role in sorted(wanted):
                 connection.execute(insert(account_roles).values(account_id=account_id, role=role))
             for database in sorted(set(databases)):
@@ -259,7 +260,9 @@ def _check_password(password: str) -> None:
 def _check_roles(roles: Iterable[str]) -> Sequence[str]:
     unknown = sorted(set(roles) - ROLES)
     if unknown:
-        raise BadRequest(f"Unknown role {', '.join(unknown)}: there are {', '.join(sorted(ROLES))}.")
+        raise BadRequest(
+            f"Unknown role {', '.join(unknown)}: there are {', '.join(sorted(ROLES))}."
+        )
     return list(set(roles))
 
 

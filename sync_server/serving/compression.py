@@ -46,11 +46,7 @@ _CODINGS: dict[str, Callable[[bytes], bytes]] = {"zstd": _zstd, "br": _br, "gzip
 
 def compress(environ: dict[str, Any], response: Response) -> None:
     """Compress the response in place, if the client accepts that and it is worth it."""
-    if (
-        response.is_streamed
-        or response.direct_passthrough
-        or not _worth_it(response)
-    ):
+    if response.is_streamed or response.direct_passthrough or not _worth_it(response):
         return
     response.headers.add("Vary", "Accept-Encoding")
     coding = choose_coding(environ.get("HTTP_ACCEPT_ENCODING", ""))

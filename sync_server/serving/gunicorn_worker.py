@@ -63,6 +63,8 @@ class _DrainingParser(RequestParser):  # type: ignore[misc]
 class SyncWorker(GeventWorker):  # type: ignore[misc]
     """One web process."""
 
+    wsgi: Any
+
     def init_process(self) -> None:
         die_with_parent()
         self.busy = 0
@@ -75,7 +77,7 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
-        application = self.wsgi
+        application: Any = self.wsgi
         self.parts: Parts = application.extensions["sync_server"]
         self.log.attach(self.parts)
 
@@ -219,9 +221,7 @@ class _Counters:
         self._requests: dict[tuple[str, str, int], Any] = {}
         self._seconds: dict[str, Any] = {}
 
-    def request(
-        self, endpoint: str, method: str, status: int, seconds: float, sent: int
-    ) -> None:
+    def request(self, endpoint: str, method: str, status: int, seconds: float, sent: int) -> None:
         key = (endpoint, method, status)
         counter = self._requests.get(key)
         if counter is None:

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, MutableMapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -88,7 +88,7 @@ class RequestLog:
             return
         line = self._render(
             {
-                "time": datetime.fromtimestamp(time.time(), timezone.utc).isoformat(),
+                "time": datetime.fromtimestamp(time.time(), UTC).isoformat(),
                 "level": "info",
                 "event": "request",
                 "request_id": request_id,

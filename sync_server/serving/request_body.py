@@ -59,6 +59,4 @@ def check_body(environ: dict[str, Any]) -> None:
     """Put a `CheckedBody` in the place of the request's body, if it has one."""
     length = environ.get(_DECLARED)
     if length or "HTTP_TRANSFER_ENCODING" in environ:
-        environ["wsgi.input"] = CheckedBody(
-            environ["wsgi.input"], int(length) if length else None
-        )
+        environ["wsgi.input"] = CheckedBody(environ["wsgi.input"], int(length) if length else None)

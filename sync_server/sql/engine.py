@@ -24,9 +24,7 @@ def open_engine(url: str) -> Engine:
         return create_engine(url, pool_pre_ping=True)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(
-            url, poolclass=QueuePool, connect_args={"check_same_thread": False}
-        )
+        engine = create_engine(url, poolclass=QueuePool, connect_args={"check_same_thread": False})
     else:
         engine = create_engine(url)
     event.listen(engine, "connect", _prepare_sqlite)

@@ -27,12 +27,13 @@ def upgrade() -> None:
     op.create_table(
         "device_tokens",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("account_id", sa.Integer, sa.ForeignKey("accounts.id"), nullable=False, index=True),
+        sa.Column("account_id", sa.Integer, sa.ForeignKey("accounts.id"), nullable=False),
         sa.Column("device", sa.String(200), nullable=False),
         sa.Column("secret_sha256", sa.String(64), nullable=False, unique=True),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("revoked_at", sa.BigInteger, nullable=True),
     )
+    op.create_index("device_tokens_by_account", "device_tokens", ["account_id", "device"])
     op.create_table(
         "database_members",
         sa.Column("account_id", sa.Integer, sa.ForeignKey("accounts.id"), primary_key=True),
