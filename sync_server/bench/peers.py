@@ -27,6 +27,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 WEB_WORKERS = 2
 PEER_FOLDER = Path(__file__).with_name("peer")
+REPOSITORY = Path(__file__).parents[2]
 
 
 class PeerError(Exception):
@@ -75,8 +76,9 @@ def sync_server(folder: Path) -> Iterator[Peer]:
         "SYNC_SERVER_BIND": f"127.0.0.1:{port}",
         "SYNC_SERVER_WEB_WORKERS": str(WEB_WORKERS),
         "SYNC_SERVER_ADMIN_SECRET": secret,
+        "PYTHONPATH": str(REPOSITORY),
     }
-    command = [str(Path(sys.executable).with_name("sync-server")), "serve"]
+    command = [sys.executable, "-m", "sync_server", "serve"]
     endpoint = Endpoint("127.0.0.1", port, basic("admin", secret))
     with running(command, folder, environment) as process:
         peer = Peer("sync-server", endpoint, "/db", process.pid, folder)
