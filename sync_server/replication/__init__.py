@@ -2,10 +2,56 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from flask import Flask
+
+from sync_server.replication import (
+    all_docs,
+    attachments,
+    bulk_docs,
+    bulk_get,
+    changes,
+    cors,
+    databases,
+    design,
+    documents,
+    editing,
+    find,
+    local,
+    revs_diff,
+    server,
+    session,
+)
+from sync_server.replication.surroundings import EXTENSION, Runtime
+
+if TYPE_CHECKING:
+    from sync_server.parts import Parts
+
+_CONCEPTS = (
+    server,
+    session,
+    databases,
+    documents,
+    editing,
+    bulk_docs,
+    bulk_get,
+    revs_diff,
+    all_docs,
+    changes,
+    local,
+    attachments,
+    design,
+    find,
+)
 
 
 def register(app: Flask) -> None:
-    """Put the replication endpoints on the app, which finds its parts at
-    `app.extensions["sync_server"]` when requests come in.
+    """Put the replication endpoints on the app, which has its parts at
+    `app.extensions["sync_server"]` already.
     """
+    parts = cast("Parts", app.extensions["sync_server"])
+    app.extensions[EXTENSION] = Runtime()
+    for concept in _CONCEPTS:
+        app.register_blueprint(concept.blueprint, url_prefix="/db")
+    cors.allow_origins(app, parts.settings.cors_origins)

@@ -1,0 +1,97 @@
+"""`_bulk_docs`: many documents written in one transaction."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, Response
+
+from sync_server.access.accounts import Account
+from sync_server.errors import BadRequest, SyncError
+from sync_server.replication import local
+from sync_server.replication.bodies import json_object
+from sync_server.replication.identifiers import LOCAL_PREFIX
+from sync_server.replication.incoming import check_may_write, read_document
+from sync_server.replication.local import LocalWrite, read_local
+from sync_server.replication.rendering import error_row, json_response
+from sync_server.replication.surroundings import open_database, origin, parts
+from sync_server.storage.base import Database, RevisionWrite, WriteResult
+
+blueprint = Blueprint("replication_bulk_docs", __name__)
+
+Row = dict[str, Any]
+
+
+@blueprint.post("/<db:name>/_bulk_docs")
+def bulk_docs(name: str) -> Response:
+    """Every document is checked before any is stored: a malformed one refuses the batch.
+
+    With `new_edits: false` the answer holds errors only; `[]` is all well.
+    """
+    database, sender = open_database(name)
+    with json_object() as payload:
+        documents, new_edits = _documents(payload)
+        writes = [_read(document, new_edits) for document in documents]
+        results = _store(database, sender, writes, new_edits)
+    if new_edits:
+        return json_response([_row(result) for result in results], 201)
+    return json_response([_row(result) for result in results if result.error], 201)
+
+
+def _read(document: Any, new_edits: bool) -> RevisionWrite | LocalWrite:
+    settings = parts().settings
+    if type(document) is dict:
+        doc_id = document.get("_id")
+        if type(doc_id) is str and doc_id.startswith(LOCAL_PREFIX):
+            return read_local(document, doc_id.removeprefix(LOCAL_PREFIX))
+        if doc_id is None and new_edits:
+            document["_id"] = secrets.token_hex(16)
+    return read_document(document, settings, new_edits=new_edits)
+
+
+def _documents(payload: Row) -> tuple[list[Any], bool]:
+    documents, new_edits = payload.get("docs"), payload.get("new_edits", True)
+    if documents is None:
+        raise BadRequest("POST body must include `docs` parameter.")
+    if type(documents) is not list:
+        raise BadRequest("`docs` parameter must be an array.")
+    if type(new_edits) is not bool:
+        raise BadRequest("`new_edits` parameter must be a boolean.")
+    return documents, new_edits
+
+
+def _store(
+    database: Database,
+    sender: Account,
+    writes: Sequence[RevisionWrite | LocalWrite],
+    new_edits: bool,
+) -> list[WriteResult]:
+    """Results in the order of the writes; some of those never go to the revision store."""
+    taken: list[RevisionWrite] = []
+    apart: dict[int, WriteResult] = {}
+    for place, write in enumerate(writes):
+        if isinstance(write, LocalWrite):
+            apart[place] = _store_local(database, sender, write)
+        elif refused := check_may_write(write.doc_id, sender.is_admin):
+            rev = write.revisions.rev if write.revisions else None
+            apart[place] = WriteResult(write.doc_id, rev, refused)
+        else:
+            taken.append(write)
+    stored = iter(database.bulk_docs(taken, new_edits=new_edits, origin=origin(sender)))
+    return [apart.get(i) or next(stored) for i in range(len(writes))]
+
+
+def _store_local(database: Database, sender: Account, write: LocalWrite) -> WriteResult:
+    doc_id = LOCAL_PREFIX + write.local_id
+    try:
+        return WriteResult(doc_id, local.store(database, sender, write))
+    except SyncError as error:
+        return WriteResult(doc_id, None, error)
+
+
+def _row(result: WriteResult) -> Row:
+    if result.error is not None:
+        return error_row(result.doc_id, result.rev, result.error, with_rev=result.rev is not None)
+    return {"ok": True, "id": result.doc_id, "rev": result.rev}

@@ -1,0 +1,179 @@
+"""Documents as clients send them, made into the writes that storage takes."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from sync_server.errors import (
+    BadRequest,
+    DocumentInvalid,
+    DocumentTooLarge,
+    Forbidden,
+    RequestTooLarge,
+)
+from sync_server.replication.identifiers import DESIGN_PREFIX, ancestry, document_id
+from sync_server.replication.parsing import encode
+from sync_server.settings import Settings
+from sync_server.storage.base import AttachmentWrite, Revisions, RevisionWrite
+
+_KNOWN = frozenset(
+    (
+        "_id",
+        "_rev",
+        "_revisions",
+        "_deleted",
+        "_attachments",
+        # Given by reads and meaningless in writes: clients send them back unasked.
+        "_revs_info",
+        "_local_seq",
+        "_conflicts",
+        "_deleted_conflicts",
+    )
+)
+
+ANCESTRY_NEEDED = (
+    "With `new_edits: false` a document needs `_rev` or `_revisions`: it names its own revision."
+)
+
+DESIGN_REFUSED = "Only admins write design documents; this server runs no code from them anyway."
+
+Parts = Mapping[str, bytes]
+"""Contents by attachment name, of a document that came as multipart/related."""
+
+
+def read_document(
+    document: Any,
+    settings: Settings,
+    *,
+    new_edits: bool,
+    doc_id: str | None = None,
+    contents: Parts | None = None,
+) -> RevisionWrite:
+    """The write that a document means. The document's underscore members are taken out of it.
+
+    `doc_id` stands for a missing `_id`. Raises DocumentInvalid, BadRequest, IllegalDocumentId,
+    or DocumentTooLarge, each saying which document.
+    """
+    if type(document) is not dict:
+        raise BadRequest("A document must be a JSON object.")
+    special = {key: document.pop(key) for key in [k for k in document if k[:1] == "_"]}
+    if not _KNOWN.issuperset(special):
+        unknown = min(special.keys() - _KNOWN)
+        raise DocumentInvalid(f"Bad special document member: {unknown}")
+    doc_id = document_id(special.get("_id", doc_id))
+    deleted = special.get("_deleted", False)
+    if type(deleted) is not bool:
+        raise DocumentInvalid(f"`_deleted` of {doc_id} must be true or false.")
+    return RevisionWrite(
+        doc_id,
+        _revisions(special, new_edits),
+        _body(doc_id, document, settings),
+        deleted,
+        read_attachments(special.get("_attachments"), settings, contents),
+    )
+
+
+def _revisions(special: Mapping[str, Any], new_edits: bool) -> Revisions | None:
+    revisions = ancestry(special.get("_rev"), special.get("_revisions"))
+    if revisions is None and not new_edits:
+        raise BadRequest(ANCESTRY_NEEDED)
+    return revisions
+
+
+def _body(doc_id: str, document: dict[str, Any], settings: Settings) -> bytes:
+    body = encode(document)
+    if len(body) > settings.max_document_bytes:
+        raise DocumentTooLarge(
+            f"Document {doc_id} holds {len(body)} bytes, and {settings.max_document_bytes} are "
+            "taken: move what is large to attachments."
+        )
+    return body
+
+
+def check_may_write(doc_id: str, is_admin: bool) -> Forbidden | None:
+    """Why this account may not write that document; None where it may."""
+    if doc_id.startswith(DESIGN_PREFIX) and not is_admin:
+        return Forbidden(DESIGN_REFUSED)
+    return None
+
+
+def read_attachments(
+    value: Any, settings: Settings, contents: Parts | None = None
+) -> dict[str, AttachmentWrite]:
+    """The `_attachments` member. Raises DocumentInvalid, BadRequest, RequestTooLarge."""
+    if not value:
+        if value is None or value == {}:
+            return {}
+        raise DocumentInvalid("`_attachments` must be an object.")
+    if type(value) is not dict:
+        raise DocumentInvalid("`_attachments` must be an object.")
+    return {
+        attachment_name(name): _attachment(name, described, settings, contents or {})
+        for name, described in value.items()
+    }
+
+
+def attachment_name(name: str) -> str:
+    """The name, if an attachment may have it. Raises BadRequest."""
+    if not name:
+        raise BadRequest("An attachment's name must not be empty.")
+    if name[0] == "_":
+        raise BadRequest(f"Attachment name {name!r} starts with prohibited character '_'")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise BadRequest("Attachment name is not UTF-8 encoded") from None
+    return name
+
+
+def _attachment(name: str, described: Any, settings: Settings, contents: Parts) -> AttachmentWrite:
+    if type(described) is not dict:
+        raise DocumentInvalid(f"Attachment {name!r} must be an object.")
+    content_type = _text(name, described, "content_type") or "application/octet-stream"
+    revpos = described.get("revpos")
+    if revpos is not None and (type(revpos) is not int or not 0 <= revpos < 2**53):
+        raise DocumentInvalid(f"`revpos` of attachment {name!r} must be a positive integer.")
+    digest = _text(name, described, "digest")
+    # Couchbase Lite names contents by SHA-1, which says nothing about what is stored here.
+    digest = digest if digest is not None and digest.startswith("md5-") else None
+    if described.get("stub"):
+        return AttachmentWrite(content_type, None, digest, revpos)
+    data = _data(name, described, contents)
+    if len(data) > settings.max_attachment_bytes:
+        raise RequestTooLarge(
+            f"Attachment {name!r} holds {len(data)} bytes; {settings.max_attachment_bytes} are "
+            "taken."
+        )
+    return AttachmentWrite(content_type, data, digest, revpos, _text(name, described, "encoding"))
+
+
+def _data(name: str, described: Mapping[str, Any], contents: Parts) -> bytes:
+    if described.get("follows"):
+        if name not in contents:
+            raise BadRequest(f"No part of the multipart body holds attachment {name!r}.")
+        return contents[name]
+    data = described.get("data")
+    if type(data) is not str:
+        raise DocumentInvalid(f"Attachment {name!r} needs `data`, `stub` or `follows`.")
+    try:
+        return _base64(data)
+    except ValueError:
+        raise BadRequest(f"`data` of attachment {name!r} is not valid base64.") from None
+
+
+def _base64(data: str) -> bytes:
+    if not data:
+        return b""
+    try:
+        return binascii.a2b_base64(data, strict_mode=True)
+    except binascii.Error:  # Some encoders wrap lines.
+        return binascii.a2b_base64("".join(data.split()), strict_mode=True)
+
+
+def _text(name: str, described: Mapping[str, Any], key: str) -> str | None:
+    value = described.get(key)
+    if value is not None and type(value) is not str:
+        raise DocumentInvalid(f"`{key}` of attachment {name!r} must be a string.")
+    return value

@@ -1,0 +1,87 @@
+"""What every endpoint starts from: the parts of the app, who is asking, and the database."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, cast
+
+from flask import current_app, request
+
+from sync_server.access.accounts import Account
+from sync_server.access.authentication import authenticate
+from sync_server.access.permissions import require_admin, require_member
+from sync_server.access.sessions import COOKIE_NAME
+from sync_server.storage.base import Database, Origin
+
+if TYPE_CHECKING:
+    from sync_server.parts import Parts
+
+EXTENSION = "sync_server_replication"
+
+LARGE_BODIES_AT_ONCE = 2
+"""Large request bodies that one process holds parsed at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What the replication endpoints of one process share."""
+
+    large_bodies: BoundedSemaphore = field(
+        default_factory=lambda: BoundedSemaphore(LARGE_BODIES_AT_ONCE)
+    )
+
+
+def parts() -> Parts:
+    return cast("Parts", current_app.extensions["sync_server"])
+
+
+def runtime() -> Runtime:
+    return cast(Runtime, current_app.extensions[EXTENSION])
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request brought to say who it is; kept by feeds, which outlive the request."""
+
+    authorization: str | None
+    cookie: str | None
+
+
+def credentials() -> Credentials:
+    return Credentials(request.environ.get("HTTP_AUTHORIZATION"), request.cookies.get(COOKIE_NAME))
+
+
+def account() -> Account | None:
+    """Who is asking; None for nobody. Raises Unauthorized for wrong credentials."""
+    environ = request.environ
+    authorization = environ.get("HTTP_AUTHORIZATION")
+    cookie = request.cookies.get(COOKIE_NAME) if "HTTP_COOKIE" in environ else None
+    return authenticate(parts(), authorization, cookie)
+
+
+def open_database(name: str) -> tuple[Database, Account]:
+    """The database for one of its members.
+
+    Raises Unauthorized or Forbidden before NotFound: whether a database exists is nobody's
+    business but its members'.
+    """
+    member = require_member(account(), name)
+    return parts().store.database(name), member
+
+
+def administer(name: str) -> Database:
+    """The database for an admin."""
+    require_admin(account())
+    return parts().store.database(name)
+
+
+def origin(sender: Account) -> Origin:
+    """What is kept beside every revision that this request stores."""
+    return Origin(sender.name, sender.device, time.time_ns() // 1_000_000)
+
+
+def local_owner(sender: Account) -> str:
+    """The namespace of local documents: one per account and device."""
+    return f"{sender.name}\x1f{sender.device}"
