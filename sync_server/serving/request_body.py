@@ -23,7 +23,11 @@ class CheckedBody:
         self._left = length
 
     def read(self, size: int | None = None) -> bytes:
-        return self._checked(self._body.read, size)
+        everything = size is None or size < 0
+        data = self._checked(self._body.read, size)
+        if everything and self._left:
+            raise self._cut_off()
+        return data
 
     def readline(self, size: int | None = None) -> bytes:
         return self._checked(self._body.readline, size)
@@ -47,12 +51,16 @@ class CheckedBody:
             raise ClientDisconnected from error
         except ParseException as error:
             raise BadRequest(f"The body's chunks are malformed: {error}") from error
-        if self._left is not None and size != 0:
+        if self._left is not None:
             self._left -= len(data)
-            if self._left > 0 and (not data or size is None or size < 0):
-                self._body.failed = True
-                raise ClientDisconnected
+            if self._left > 0 and not data and size != 0:
+                raise self._cut_off()
         return data
+
+    def _cut_off(self) -> ClientDisconnected:
+        # Tells the connection's loop, too, that no other request can follow.
+        self._body.failed = True
+        return ClientDisconnected()
 
 
 def check_body(environ: dict[str, Any]) -> None:
