@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 from flask import Blueprint, Response
 
-from sync_server.errors import BadRequest, IllegalDocumentId, NotFound, SyncError
+from sync_server.errors import BadRequest, IllegalDocumentId, NotFound, RequestTooLarge, SyncError
 from sync_server.replication import parameters
 from sync_server.replication.accepting import prefers_multipart
 from sync_server.replication.bodies import json_object
@@ -27,6 +27,8 @@ from sync_server.replication.surroundings import open_database
 from sync_server.storage.base import Database, MissingRevision, Revision
 
 blueprint = Blueprint("replication_bulk_get", __name__)
+
+MAX_ITEMS = 10_000
 
 Found = Sequence[Revision | MissingRevision]
 
@@ -58,7 +60,7 @@ def bulk_get(name: str) -> Response:
     if prefers_multipart("mixed") or prefers_multipart("related"):
         return _multipart(database, items, found, view)
     results = _results(database, items, found, view)
-    if view.attachments or any(item.atts_since is not None for item in items):
+    if _holds_contents(items, found, view):
         return stream_response(_streamed(results))
     return json_response(b'{"results":[' + b",".join(results) + b"]}")
 
@@ -67,7 +69,16 @@ def _entries(payload: dict[str, Any]) -> list[Any]:
     entries = payload.get("docs")
     if type(entries) is not list:
         raise BadRequest("Missing JSON list of 'docs'.")
+    if len(entries) > MAX_ITEMS:
+        raise RequestTooLarge(f"Ask for {MAX_ITEMS} revisions at most at once.")
     return entries
+
+
+def _holds_contents(items: Sequence[Item], found: Sequence[Found], view: DocumentView) -> bool:
+    """Whether the answer may be large: whole answers are compressed, streamed ones are not."""
+    if not view.attachments and all(item.atts_since is None for item in items):
+        return False
+    return any(type(each) is Revision and each.attachments for many in found for each in many)
 
 
 def _item(entry: Any) -> Item:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 EXTENSION = "sync_server_replication"
 
+ACCOUNT_KEY = "sync_server.account"
+"""Where the request log finds who asked, in the WSGI environment."""
+
 LARGE_BODIES_AT_ONCE = 2
 """Large request bodies that one process holds parsed at the same time."""
 
@@ -58,7 +61,10 @@ def account() -> Account | None:
     environ = request.environ
     authorization = environ.get("HTTP_AUTHORIZATION")
     cookie = request.cookies.get(COOKIE_NAME) if "HTTP_COOKIE" in environ else None
-    return authenticate(parts(), authorization, cookie)
+    found = authenticate(parts(), authorization, cookie)
+    if found is not None:
+        environ[ACCOUNT_KEY] = found.name
+    return found
 
 
 def open_database(name: str) -> tuple[Database, Account]:
