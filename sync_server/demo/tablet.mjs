@@ -45,9 +45,14 @@ class Tablet {
       const entry = { method: options.method ?? 'GET', path: pathname + search, status: null };
       this.requests.push(entry);
       if (token) options.headers.set('Authorization', `Bearer ${token}`);
-      const response = await this.PouchDB.fetch(address, options);
-      entry.status = response.status;
-      return response;
+      try {
+        const response = await this.PouchDB.fetch(address, options);
+        entry.status = response.status;
+        return response;
+      } catch (error) {
+        entry.failure = error.message;
+        throw error;
+      }
     };
     const auth = account === undefined ? undefined : { username: account, password };
     return new this.PouchDB(url, { fetch, auth });
@@ -275,6 +280,10 @@ async function answer(line) {
     return { id: command.id, error: plainError(error) };
   }
 }
+
+// When a connection breaks, PouchDB tells whoever waits for the replication, and besides leaves
+// promises of its own without a handler: a browser logs that, Node would end the process.
+process.on('unhandledRejection', ({ message }) => console.error(`Left unhandled: ${message}`));
 
 createInterface({ input: process.stdin }).on('line', async (line) => {
   process.stdout.write(`${JSON.stringify(await answer(line))}\n`);

@@ -267,7 +267,9 @@ class Tablet:
         return status
 
     def requests(self) -> list[dict[str, Any]]:
-        """The requests (`method`, `path`, `status`) since the last time this was asked."""
+        """The requests since the last time this was asked: `method`, `path`, and `status` (None
+        while there is none) or `failure`, where the connection broke.
+        """
         requests: list[dict[str, Any]] = self._call("requests")
         return requests
 

@@ -83,7 +83,9 @@ class Recorder:
 
     def lines(self, database: str) -> list[str]:
         """The answered exchanges, with names for what is volatile."""
-        names, numbers, lines = Names(), {}, []
+        names = Names()
+        numbers: dict[int, int] = {}
+        lines: list[str] = []
         for old, started in enumerate(self.seen):
             if started.response is None:
                 continue
