@@ -14,7 +14,6 @@ import errno
 import socket
 import time
 import warnings
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -30,6 +29,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from sync_server.parts import Parts
 from sync_server.serving.edge import ENDPOINT_KEY
+from sync_server.serving.http import Gateway, SyncResponse
 from sync_server.serving.lifeline import die_with_parent
 from sync_server.serving.logs import RequestLog
 from sync_server.serving.request_body import check_body
@@ -68,6 +68,7 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         die_with_parent()
         self.busy = 0
+        self._gateways: dict[Any, Gateway] = {}
         super().init_process()
 
     def patch(self) -> None:
@@ -119,7 +120,7 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
             client.setblocking(1)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             parser = _DrainingParser(self.cfg, client, addr)
-            name = listener.getsockname()
+            gateway = self._gateway(listener)
             while True:
                 request = None
                 with self.timeout_ctx():
@@ -128,7 +129,7 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
                     break
                 self.busy += 1
                 try:
-                    self.handle_request(name, request, client, addr)
+                    self.handle_request(gateway, request, client, addr)
                 finally:
                     self.busy -= 1
         except (StopIteration, errors.NoMoreData, gevent.GreenletExit):
@@ -140,6 +141,40 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
             self.handle_error(request, client, addr, error)
         finally:
             _close(client, request)
+
+    def handle_request(self, gateway: Gateway, request: Any, client: Any, addr: Any) -> None:
+        """Let the application answer one request. Ends the connection by StopIteration."""
+        started = time.perf_counter()
+        response = SyncResponse(request, client, self.cfg)
+        if not self.alive:
+            response.force_close()
+        environ = gateway.environ(request, client, addr)
+        if request._expected_100_continue:
+            client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            body = self.wsgi(environ, response.start_response)
+            try:
+                for part in body:
+                    response.write(part)
+                response.close()
+            finally:
+                self.log.access(response, request, environ, time.perf_counter() - started)
+                if hasattr(body, "close"):
+                    body.close()
+        except Exception:
+            if not response.headers_sent:
+                raise
+            # Whoever reads must notice that the answer is not whole: no end of it is sent.
+            self.log.exception("error while an answer was sent")
+            raise StopIteration from None
+        if response.should_close():
+            raise StopIteration
+
+    def _gateway(self, listener: Any) -> Gateway:
+        gateway = self._gateways.get(listener)
+        if gateway is None:
+            gateway = self._gateways[listener] = Gateway(self.cfg, listener.getsockname())
+        return gateway
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what gunicorn could not read, or what broke outside of the application."""
@@ -193,12 +228,11 @@ class SyncLogger(glogging.Logger):  # type: ignore[misc]
         self._requests = RequestLog(parts.settings.log_format, parts.settings.log_level)
         self._count = _Counters(parts)
 
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], seconds: float) -> None:
         """Called by gunicorn at the end of every request."""
         if self._requests is None:
             return
         endpoint = environ.get(ENDPOINT_KEY)
-        seconds = request_time.total_seconds()
         method = environ["REQUEST_METHOD"]
         self._count.request(endpoint or "none", method, resp.status_code, seconds, resp.sent)
         self._requests.write(
