@@ -1,0 +1,64 @@
+"""What every stage of the pipeline is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import orjson
+from sqlalchemy import Engine
+
+from sync_server.storage.base import (
+    Database,
+    DocumentState,
+    Origin,
+    Revision,
+    RevisionWrite,
+    WriteResult,
+)
+
+SERVER = "_server"
+"""The account under which the service itself writes; no account can be called so."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A document that changed, as it stands now: all leaves, and the winning revision."""
+
+    state: DocumentState
+    winner: Revision
+
+    @property
+    def doc_id(self) -> str:
+        return self.state.doc_id
+
+    @cached_property
+    def fields(self) -> Mapping[str, Any]:
+        """The winner's body."""
+        fields: dict[str, Any] = orjson.loads(self.winner.body)
+        return fields
+
+    @property
+    def is_conflicted(self) -> bool:
+        return sum(not leaf.deleted for leaf in self.state.leaves) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Where a stage reads and writes. `now`: milliseconds since 1970."""
+
+    database: Database
+    sql: Engine
+    now: Callable[[], int]
+
+    def store(self, writes: Sequence[RevisionWrite], *, new_edits: bool) -> list[WriteResult]:
+        """Write in the server's name, in one transaction."""
+        origin = Origin(SERVER, "", self.now())
+        return self.database.bulk_docs(writes, new_edits=new_edits, origin=origin)
+
+
+Stage = Callable[[Intake, Sequence[Arrival]], None]
+"""A stage looks at a batch and writes what follows from it. It is idempotent: after a crash it
+is given the same documents again."""
