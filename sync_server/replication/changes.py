@@ -25,7 +25,7 @@ def changes(name: str) -> Response:
     first = next(rest)
     if query.feed == "normal":
         return _normal(database, query, first, rest)
-    feed = Feed(database, query, parts(), credentials())
+    feed = Feed(name, query, parts(), credentials())
     if query.feed == "eventsource":
         return stream_response(eventsource(feed, first), "text/event-stream")
     if query.feed == "continuous":

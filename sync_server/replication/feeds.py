@@ -30,19 +30,28 @@ RECHECK_SECONDS = 10.0
 """How often a waiting feed looks whether its reader may still read."""
 
 
+News = tuple[Page, list[bytes]]
+"""A page, and its rows as JSON."""
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
-    database: Database
+    name: str
     query: ChangesQuery
     parts: Parts
     credentials: Credentials
+
+    @property
+    def database(self) -> Database:
+        """Raises NotFound once the database was deleted, by whichever process."""
+        return self.parts.store.database(self.name)
 
     def may_go_on(self) -> bool:
         """Whether whoever asked may still read this database."""
         given = self.credentials
         try:
             account = authenticate(self.parts, given.authorization, given.cookie)
-            require_member(account, self.database.name)
+            require_member(account, self.name)
         except SyncError:
             return False
         return True
@@ -51,17 +60,16 @@ class Feed:
 def longpoll(feed: Feed, first: Page) -> Iterator[bytes]:
     """Waits for a change, answers all there is, and ends."""
     yield b'{"results":[\n'
-    last, sent = first, 0
-    for page in _follow(feed, first):
-        if page is None:
+    last, separator = first, b""
+    for news in _follow(feed, first):
+        if news is None:
             yield b"\n"
             continue
-        last = page
-        rows = rows_json(feed.database, feed.query, page.rows, sent)
+        last, rows = news
         if rows:
-            yield (b",\n" if sent else b"") + b",\n".join(rows)
-            sent += len(rows)
-        if sent and not page.pending:
+            yield separator + b",\n".join(rows)
+            separator = b",\n"
+        if separator and not last.pending:
             break
     yield b'\n],\n"last_seq":"%b","pending":%d}\n' % (last.last_seq.encode(), last.pending)
 
@@ -70,14 +78,12 @@ def continuous(feed: Feed, first: Page) -> Iterator[bytes]:
     """A line per change for as long as the client listens; at the end one with `last_seq`."""
     if not first.rows:
         yield b"\n"
-    last, sent = first, 0
-    for page in _follow(feed, first):
-        if page is None:
+    last = first
+    for news in _follow(feed, first):
+        if news is None:
             yield b"\n"
             continue
-        last = page
-        rows = rows_json(feed.database, feed.query, page.rows, sent)
-        sent += len(rows)
+        last, rows = news
         if rows:
             yield b"\n".join(rows) + b"\n"
     yield b'{"last_seq":"%b","pending":%d}\n' % (last.last_seq.encode(), last.pending)
@@ -87,11 +93,11 @@ def eventsource(feed: Feed, first: Page) -> Iterator[bytes]:
     """Server-sent events; their id is the sequence, which comes back as Last-Event-ID."""
     if not first.rows:
         yield b"\n"
-    for page in _follow(feed, first):
-        if page is None:
+    for news in _follow(feed, first):
+        if news is None:
             yield b"event: heartbeat\ndata: \n\n"
             continue
-        rows = rows_json(feed.database, feed.query, page.rows)
+        page, rows = news
         if rows:
             yield b"".join(
                 b"data: %b\nid: %b\n\n" % (row, change.seq.encode())
@@ -99,22 +105,20 @@ def eventsource(feed: Feed, first: Page) -> Iterator[bytes]:
             )
 
 
-def _follow(feed: Feed, first: Page) -> Iterator[Page | None]:
+def _follow(feed: Feed, first: Page) -> Iterator[News | None]:
     """Pages as they come, and None where a heartbeat is due, until the feed is over."""
-    query, limit = feed.query, feed.query.limit
+    query, limit, sent = feed.query, feed.query.limit, 0
     page = first
     try:
         while True:
-            yield page
-            if limit is not None:
-                limit -= len(page.rows)
-                if limit <= 0:
-                    return
-            if query.descending:
+            yield page, rows_json(feed.database, query, page.rows, sent)
+            sent += len(page.rows)
+            left = None if limit is None else limit - sent
+            if query.descending or left == 0:
                 return
             if not page.pending and not (yield from _wait(feed, page.last_seq)):
                 return
-            page = next(pages(feed.database, query, page.last_seq, limit))
+            page = next(pages(feed.database, query, page.last_seq, left))
     except SyncError:  # The database is gone.
         return
 

@@ -1,0 +1,89 @@
+"""Where the wire tests run: the real service, or any CouchDB that COUCHDB_URL names.
+
+`COUCHDB_URL=http://name:password@host:5984 ./scripts/test tests/conformance` runs what the
+protocol itself promises against that CouchDB; what this service adds is marked `extension` and
+left out there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from tests.conformance.wire import Wire, WireDatabase, fresh_name
+from tests.serving import RunningServer
+
+COUCHDB_URL = os.environ.get("COUCHDB_URL", "")
+
+MEMBERS_DATABASE = "wire-members"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "extension: what this service adds to, or decides otherwise than, CouchDB"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not COUCHDB_URL:
+        return
+    ours = [item for item in items if _is_ours(item)]
+    config.hook.pytest_deselected(items=ours)
+    items[:] = [item for item in items if item not in ours]
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    own = {"server", "member", "limited"}
+    return item.get_closest_marker("extension") is not None or not own.isdisjoint(fixtures)
+
+
+@pytest.fixture(scope="session")
+def wire(request: pytest.FixtureRequest) -> Wire:
+    """An admin's requests."""
+    if COUCHDB_URL:
+        parts = urlsplit(COUCHDB_URL)
+        root = f"{parts.scheme}://{parts.hostname}:{parts.port or 5984}{parts.path}"
+        return Wire(root, (unquote(parts.username or ""), unquote(parts.password or "")))
+    server: RunningServer = request.getfixturevalue("server")
+    return Wire(server.url + "/db", server.admin)
+
+
+@pytest.fixture(scope="session")
+def anonymous(wire: Wire) -> Wire:
+    return Wire(wire.root, None)
+
+
+@pytest.fixture
+def db(wire: Wire) -> Iterator[WireDatabase]:
+    """An empty database, gone after the test."""
+    database = WireDatabase(wire, fresh_name())
+    assert database.put().status_code in (201, 202)
+    yield database
+    database.delete()
+
+
+@pytest.fixture(scope="session")
+def member(wire: Wire, server: RunningServer) -> Wire:
+    """A tablet's account: a member of MEMBERS_DATABASE, and nothing more."""
+    wire.put("/" + MEMBERS_DATABASE)
+    account = server.account("cew", "a-cew-password", ("cew",), (MEMBERS_DATABASE,))
+    return Wire(wire.root, account)
+
+
+@pytest.fixture(scope="session")
+def limited() -> Iterator[Wire]:
+    """A service with small limits and a CORS origin."""
+    settings = {
+        "web_workers": "1",
+        "max_request_bytes": "200000",
+        "max_inflated_bytes": "2000000",
+        "max_document_bytes": "20000",
+        "max_attachment_bytes": "30000",
+        "cors_origins": "https://tablet.example.org",
+    }
+    with RunningServer(**settings) as running:
+        yield Wire(running.url + "/db", running.admin)
