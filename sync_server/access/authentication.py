@@ -18,9 +18,11 @@ import binascii
 import hashlib
 import hmac
 import secrets
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -57,6 +59,12 @@ class _Verified:
     checked_at: float
 
 
+@dataclass(slots=True)
+class _Turn:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    waiting: int = 0
+
+
 class CredentialCache:
     """Credentials this process has verified. The key is random, so a dump tells no password."""
 
@@ -65,6 +73,7 @@ class CredentialCache:
         self._clock = clock
         self._key = secrets.token_bytes(32)
         self._verified: dict[bytes, _Verified] = {}
+        self._turns: dict[bytes, _Turn] = {}
 
     def lookup(self, credential: str) -> Account | None:
         """The account these credentials were verified for, if that still holds."""
@@ -92,6 +101,22 @@ class CredentialCache:
             record.account, record.credential_epoch, reread, (0, 0), float("-inf")
         )
 
+    @contextmanager
+    def turn(self, credential: str) -> Iterator[None]:
+        """One at a time may verify the same credentials: a tablet opens several connections at
+        once, and those behind the first find its result in the cache.
+        """
+        digest = self._digest(credential)
+        turn = self._turns.setdefault(digest, _Turn())
+        turn.waiting += 1
+        try:
+            with turn.lock:
+                yield
+        finally:
+            turn.waiting -= 1
+            if not turn.waiting:
+                self._turns.pop(digest, None)
+
     def _digest(self, credential: str) -> bytes:
         raw = credential.encode("utf-8", "surrogatepass")
         return hashlib.blake2b(raw, key=self._key, digest_size=32).digest()
@@ -106,7 +131,12 @@ def authenticate(
     wins over the cookie. Raises Unauthorized for credentials that are wrong or cannot be read.
     """
     if authorization:
-        return parts.credentials.lookup(authorization) or _verify_header(parts, authorization)
+        known = parts.credentials.lookup(authorization)
+        if known is not None:
+            return known
+        with parts.credentials.turn(authorization):
+            known = parts.credentials.lookup(authorization)
+            return known or _verify_header(parts, authorization)
     if cookie:
         credential = "Cookie " + cookie
         account = parts.credentials.lookup(credential)

@@ -35,6 +35,15 @@ _KILL_AFTER_SECONDS = 4.0
 """How long past `stop_seconds` a child may take before it is killed."""
 
 
+# glibc keeps freed memory for the thread that had it, and raises its own limits as it goes. With
+# fixed ones, what a burst of large batches or sign-ins took goes back to the system after it.
+_MEMORY = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(4 * 1024 * 1024),
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 1024 * 1024),
+}
+
+
 def listen(bind: str) -> socket.socket:
     """The listening socket; accepted connections inherit its options.
 
@@ -113,6 +122,7 @@ class Supervisor:
         self.settings = settings
         self.stopping = False
         self.environment = {
+            **_MEMORY,
             **os.environ,
             **settings.as_environment(),
             "PROMETHEUS_MULTIPROC_DIR": str(settings.data_dir.absolute() / "metrics"),
