@@ -34,9 +34,7 @@ def member(server: RunningServer, database: str) -> Callable[[str], Remote]:
     return make
 
 
-def test_two_accounts_share_a_database(
-    tablet: MakeTablet, member: Callable[[str], Remote]
-) -> None:
+def test_two_accounts_share_a_database(tablet: MakeTablet, member: Callable[[str], Remote]) -> None:
     sokha, dara = member("sokha"), member("dara")
     ours, theirs = tablet(), tablet(release=7)
     ours.put({"_id": "household:1", "author": "sokha"})

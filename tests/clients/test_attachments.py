@@ -86,9 +86,7 @@ def test_a_batch_of_a_hundred_photo_documents_passes(
 
 
 @RELEASES
-def test_an_edit_keeps_the_attachments(
-    tablet: MakeTablet, remote: Remote, release: int
-) -> None:
+def test_an_edit_keeps_the_attachments(tablet: MakeTablet, remote: Remote, release: int) -> None:
     ours, theirs = tablet(release), tablet(release)
     first, second = photo(9_000, 1), photo(9_000, 2)
     ours.attach(DOC, {"first.jpg": ("image/jpeg", first)})

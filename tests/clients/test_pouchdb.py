@@ -44,9 +44,7 @@ def test_a_pushed_document_reads_back_the_same(
 
 
 @RELEASES
-def test_many_documents_travel_in_batches(
-    tablet: MakeTablet, remote: Remote, release: int
-) -> None:
+def test_many_documents_travel_in_batches(tablet: MakeTablet, remote: Remote, release: int) -> None:
     writer, reader = tablet(release), tablet(release)
     writer.bulk([household(n) for n in range(450)])
     assert writer.push(remote, batch_size=100)["docs_written"] == 450

@@ -32,9 +32,7 @@ def sent(requests: Sequence[Mapping[str, Any]], *parts: str) -> int:
 
 
 @RELEASES
-def test_a_second_sync_transfers_nothing(
-    tablet: MakeTablet, remote: Remote, release: int
-) -> None:
+def test_a_second_sync_transfers_nothing(tablet: MakeTablet, remote: Remote, release: int) -> None:
     one = tablet(release)
     one.bulk(documents(120))
     one.sync(remote)

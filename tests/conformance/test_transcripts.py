@@ -12,17 +12,15 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.serving import RunningServer
 
 from tests.conformance.transcripts.exchange import Exchange, Names, body_bytes, plain_body, read
+from tests.serving import RunningServer
 
 FOLDER = Path(__file__).with_name("transcripts")
 TRANSCRIPTS = sorted(FOLDER.glob("*.jsonl"))
 
 
-def send(
-    server: RunningServer, exchange: Exchange, path: str, body: object
-) -> requests.Response:
+def send(server: RunningServer, exchange: Exchange, path: str, body: object) -> requests.Response:
     headers = {k: v for k, v in exchange.headers.items() if k != "authorization"}
     return requests.request(
         exchange.method,
@@ -46,9 +44,7 @@ def differences(exchange: Exchange, seen: requests.Response, names: Names) -> li
 
 
 @pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=lambda path: path.stem)
-def test_a_recorded_client_gets_the_same_answers(
-    server: RunningServer, transcript: Path
-) -> None:
+def test_a_recorded_client_gets_the_same_answers(server: RunningServer, transcript: Path) -> None:
     exchanges = read(transcript)
     database = f"replayed-{uuid.uuid4().hex[:12]}"
     names, found = Names(), list[str]()

@@ -11,6 +11,7 @@ from typing import Any
 import requests
 
 BATCH = 5
+READ_BATCH = 1000
 TIMEOUT = (2.0, 20.0)
 """Seconds to connect, and to wait for an answer."""
 
@@ -83,6 +84,14 @@ def missing(url: str, auth: tuple[str, str], doc_ids: list[str]) -> dict[str, An
 
 def unreadable(url: str, auth: tuple[str, str], doc_ids: list[str]) -> list[str]:
     """Which of these do not read back as they were sent."""
+    return [
+        doc_id
+        for start in range(0, len(doc_ids), READ_BATCH)
+        for doc_id in _unreadable(url, auth, doc_ids[start : start + READ_BATCH])
+    ]
+
+
+def _unreadable(url: str, auth: tuple[str, str], doc_ids: list[str]) -> list[str]:
     wanted = {doc_id: revision(doc_id) for doc_id in doc_ids}
     asked = [{"id": doc_id, "rev": doc["_rev"]} for doc_id, doc in wanted.items()]
     answer = requests.post(f"{url}/_bulk_get", json={"docs": asked}, auth=auth, timeout=120)

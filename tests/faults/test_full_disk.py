@@ -64,7 +64,7 @@ def test_a_full_disk_loses_nothing_and_the_push_goes_on_once_there_is_room(
                 assert answer.json() == []
                 stored += batch
             else:
-                assert (answer.status_code, set(answer.json())) == (507, {"error", "reason"})
+                assert (answer.status_code, set(answer.json())) == (503, {"error", "reason"})
                 refused.append(batch)
         assert stored and refused
         assert missing(url, auth, stored) == {}

@@ -26,6 +26,9 @@ _inherited: list[object] = []
 """Connections of a parent process: kept from the garbage collector, because closing them in the
 child would drop the parent's file locks."""
 
+NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
+"""A full disk is the first; a quota or a limit on the size of files is the second."""
+
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection on which a commit returns once it is on disk.
@@ -152,7 +155,7 @@ class Connections:
             except BaseException as error:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+                if getattr(error, "sqlite_errorcode", 0) in NO_ROOM:
                     raise Unavailable(
                         "The server's disk is full; nothing of this was stored. Tell the"
                         " administrator, and sync again later."

@@ -97,11 +97,11 @@ class Names:
             return [self.hide(item, key, learn=learn) for item in value]
         if learn and key in UNCOMPARED:
             return ANY
-        if key in NAMED and value not in (None, 0, "0", "now"):
+        if key in NAMED and isinstance(value, str) and value not in {"0", "now"}:
             return self._name(value, NAMED[key], learn)
         return value
 
-    def _name(self, value: Any, kind: str, learn: bool) -> Any:
+    def _name(self, value: str, kind: str, learn: bool) -> str:
         known = self.name_of.get(f"{kind}={value}")
         if known or not learn:
             return known or value

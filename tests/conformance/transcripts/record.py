@@ -12,14 +12,12 @@ import http.client
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-from tests.serving import RunningServer
 
 from sync_server.demo.node import ensure_modules, program
 from sync_server.demo.tablet import Remote, Tablet, TabletHost
@@ -32,6 +30,7 @@ from tests.conformance.transcripts.exchange import (
     Names,
     plain_body,
 )
+from tests.serving import RunningServer
 
 HERE = Path(__file__).parent
 DECODE: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
@@ -95,9 +94,7 @@ class Recorder:
         return lines
 
 
-def _exchange(
-    started: Started, after: tuple[int, ...], names: Names, database: str
-) -> Exchange:
+def _exchange(started: Started, after: tuple[int, ...], names: Names, database: str) -> Exchange:
     assert started.response is not None
     status, headers, body = started.response
     kept = {key: started.headers[key] for key in REQUEST_HEADERS if key in started.headers}
@@ -143,8 +140,10 @@ def _handler(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
                 if key.lower() not in HOP_BY_HOP:
                     self.send_header(key, value)
             self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.send_header("Connection", "close")
+            with suppress(ConnectionError):  # The client may have left: a feed it cancelled.
+                self.end_headers()
+                self.wfile.write(content)
 
         do_GET = do_PUT = do_POST = do_DELETE = answer
 
