@@ -29,27 +29,21 @@ class Metrics:
         )
         self.request_seconds = Histogram(
             "sync_request_seconds",
-            "Time from a request's head to the end of its answer; feeds are left out.",
+            "Time from a request's head to the end of its answer; a feed's holds its waiting.",
             ("endpoint",),
             buckets=_SECONDS,
             registry=self.registry,
-        )
-        self.feed_seconds = Counter(
-            "sync_feed_seconds", "Time spent in changes feeds.", registry=self.registry
         )
         self.response_bytes = Counter(
             "sync_response_bytes", "Bytes of answers as sent, bodies only.", registry=self.registry
         )
         self.revisions_written = Counter(
             "sync_revisions_written",
-            "Revisions that clients pushed and that were new.",
+            "Revisions that clients pushed and that were not known yet.",
             registry=self.registry,
         )
         self.revisions_sent = Counter(
-            "sync_revisions_sent", "Revisions that clients fetched.", registry=self.registry
-        )
-        self.sign_in_failures = Counter(
-            "sync_sign_in_failures", "Credentials that were refused.", registry=self.registry
+            "sync_revisions_sent", "Revisions that clients fetched in bulk.", registry=self.registry
         )
 
     def render(self) -> bytes:

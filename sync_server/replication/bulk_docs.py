@@ -79,7 +79,9 @@ def _store(
             apart[place] = WriteResult(write.doc_id, rev, refused)
         else:
             taken.append(write)
-    stored = iter(database.bulk_docs(taken, new_edits=new_edits, origin=origin(sender)))
+    results = database.bulk_docs(taken, new_edits=new_edits, origin=origin(sender))
+    parts().metrics.revisions_written.inc(sum(result.changed for result in results))
+    stored = iter(results)
     return [apart.get(i) or next(stored) for i in range(len(writes))]
 
 

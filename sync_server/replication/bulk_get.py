@@ -23,7 +23,7 @@ from sync_server.replication.rendering import (
     stream_response,
 )
 from sync_server.replication.revision_parts import error_part, mixed_response, revision_part
-from sync_server.replication.surroundings import open_database
+from sync_server.replication.surroundings import open_database, parts
 from sync_server.storage.base import Database, MissingRevision, Revision
 
 blueprint = Blueprint("replication_bulk_get", __name__)
@@ -57,6 +57,7 @@ def bulk_get(name: str) -> Response:
     with json_object() as payload:
         items = [_item(entry) for entry in _entries(payload)]
     found = _read(database, items, latest)
+    parts().metrics.revisions_sent.inc(sum(map(len, found)))
     if prefers_multipart("mixed") or prefers_multipart("related"):
         return _multipart(database, items, found, view)
     results = _results(database, items, found, view)

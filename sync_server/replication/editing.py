@@ -113,6 +113,7 @@ def saved(
     (result,) = database.bulk_docs([write], new_edits=new_edits, origin=origin(sender))
     if result.error is not None:
         raise result.error
+    parts().metrics.revisions_written.inc()
     location = f"{request.host_url}db/{quote(database.name, safe='')}/{quote(write.doc_id)}"
     return json_response(
         {"ok": True, "id": write.doc_id, "rev": result.rev},
