@@ -44,18 +44,13 @@ def run(parts: Parts, stop: threading.Event, parent: int) -> int:
 
     A pipeline that ended by itself has failed: the process ends, and is started anew.
     """
-    import importlib.util
-
-    if importlib.util.find_spec("sync_server.intake.pipeline") is None:
-        while not stop.is_set() and not is_orphan(parent):
-            heartbeat_path(parts.settings.data_dir).touch()
-            stop.wait(HEARTBEAT_SECONDS)
-        return 0
     from sync_server import jobs
     from sync_server.intake.pipeline import Pipeline
 
     pipeline = threading.Thread(
-        target=Pipeline(parts).run_forever, args=(stop,), name="intake", daemon=True
+        target=Pipeline(
+            parts.store, parts.sql, parts.settings.programme_databases
+        ).run_forever, args=(stop,), name="intake", daemon=True
     )
     scheduler = jobs.start_scheduler(parts)
     pipeline.start()

@@ -1,0 +1,28 @@
+"""JSON values compared as JSON: `1`, `1.0` and `true` are three values, key order is none."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+
+class Missing:
+    """Stands for a field that is not there; `null` is a value."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing()
+
+
+def canonical(value: Any) -> bytes:
+    """The same bytes for equal JSON values, on every peer."""
+    if isinstance(value, Missing):
+        return b""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def same(one: Any, other: Any) -> bool:
+    return canonical(one) == canonical(other)

@@ -1,0 +1,159 @@
+"""The follower: reads the changes of a programme database in order, and passes them on.
+
+Its checkpoint is a local document, written after the stages are done with a batch. A crash
+between repeats the batch, and every stage is idempotent; what the stages write comes by as
+changes of their own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import orjson
+from sqlalchemy import Engine
+
+from sync_server.errors import NotFound, Unavailable
+from sync_server.intake.resolve import resolve_conflicts
+from sync_server.intake.screen import screen
+from sync_server.intake.stage import Arrival, Intake, Stage
+from sync_server.intake.validate import validate
+from sync_server.storage.base import Database, DocumentStore
+
+STAGES: Sequence[Stage] = (resolve_conflicts, validate, screen)
+BATCH = 100
+IDLE_SECONDS = 5.0
+OWNER = "_intake"
+CHECKPOINT = "checkpoint"
+
+_log = logging.getLogger(__name__)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Pipeline:
+    """Followers of the programme databases; only one process runs them at a time."""
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        sql: Engine,
+        databases: Sequence[str],
+        *,
+        now: Callable[[], int] = now_ms,
+        stages: Sequence[Stage] = STAGES,
+    ) -> None:
+        self._store = store
+        self._sql = sql
+        self._databases = databases
+        self._now = now
+        self._stages = stages
+
+    def run_forever(self, stop: threading.Event) -> None:
+        """Follow every database, each in a thread, until `stop` is set."""
+        threads = [
+            threading.Thread(target=self._follow, args=(name, stop), name=f"intake-{name}")
+            for name in self._databases
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def drain(self) -> None:
+        """Process what is there, and what that leads to; then return."""
+        for name in self._databases:
+            intake = self._intake(name)
+            while self.step(intake):
+                pass
+
+    def step(self, intake: Intake) -> bool:
+        """One batch; False where nothing was left."""
+        since = _checkpoint(intake.database)
+        page = intake.database.changes(since, limit=BATCH)
+        if page.rows:
+            self._process(intake, [row.doc_id for row in page.rows])
+        if page.last_seq != since:
+            body = orjson.dumps({"seq": page.last_seq})
+            intake.database.put_local(OWNER, CHECKPOINT, None, body)
+        return bool(page.rows)
+
+    def _process(self, intake: Intake, doc_ids: Sequence[str]) -> None:
+        """A document that makes a stage fail is left behind alone, and named in the log."""
+        try:
+            run_stages(intake, doc_ids, self._stages)
+        except Unavailable:
+            raise
+        except Exception:
+            for doc_id in doc_ids:
+                try:
+                    run_stages(intake, [doc_id], self._stages)
+                except Unavailable:
+                    raise
+                except Exception:
+                    _log.exception("intake failed for %s in %s", doc_id, intake.database.name)
+
+    def _follow(self, name: str, stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                intake = self._intake(name)
+                while not stop.is_set() and self.step(intake):
+                    pass
+                if not stop.is_set():
+                    intake.database.wait(_checkpoint(intake.database), 1.0)
+            except (NotFound, Unavailable) as error:
+                _log.warning("intake of %s waits: %s", name, error.reason)
+                stop.wait(IDLE_SECONDS)
+
+    def _intake(self, name: str) -> Intake:
+        return Intake(self._store.database(name), self._sql, self._now)
+
+
+def _checkpoint(database: Database) -> str:
+    try:
+        seq = orjson.loads(database.get_local(OWNER, CHECKPOINT).body)["seq"]
+    except NotFound:
+        return "0"
+    return str(seq)
+
+
+def run_stages(intake: Intake, doc_ids: Sequence[str], stages: Sequence[Stage] = STAGES) -> None:
+    """Each stage sees the documents as the one before has left them."""
+    for stage in stages:
+        stage(intake, arrivals(intake.database, doc_ids))
+
+
+def arrivals(database: Database, doc_ids: Sequence[str]) -> list[Arrival]:
+    """The documents as they stand now; those that are gone, or whose body is, are left out."""
+    found = zip(database.states(doc_ids), database.winners(doc_ids), strict=True)
+    return [
+        Arrival(state, winner)
+        for state, winner in found
+        if state is not None and winner is not None
+    ]
+
+
+def sweep(
+    store: DocumentStore,
+    sql: Engine,
+    databases: Sequence[str],
+    *,
+    now: Callable[[], int] = now_ms,
+    stages: Sequence[Stage] = STAGES,
+) -> int:
+    """Look again at every conflicted document: a new release may merge what the last could not,
+    and a document that was left behind gets another chance. Answers how many were looked at.
+    """
+    count = 0
+    for name in databases:
+        intake = Intake(store.database(name), sql, now)
+        after = ""
+        while doc_ids := intake.database.conflicted(after, BATCH):
+            run_stages(intake, doc_ids, stages)
+            after = doc_ids[-1]
+            count += len(doc_ids)
+    return count
