@@ -21,12 +21,12 @@ from sync_server.bench.figures import Figure, Target
 from sync_server.bench.households import Household, households
 from sync_server.bench.http import Connection
 from sync_server.bench.peers import Peer, sync_server
-from sync_server.bench.traffic import Lap, Tablet, idle_sync, prepare_push, pull, pull_batch
+from sync_server.bench.traffic import BATCH, Lap, Tablet, idle_sync, prepare_push, pull, pull_batch
 from sync_server.storage.base import Database, Origin, Revisions, RevisionWrite
 from sync_server.storage.sqlite import open_store
 
 SMALL = 20
-"""Documents of a small pull or push."""
+"""Documents of a small pull."""
 SIZES = (1_000, 100_000, 1_000_000)
 QUICK_SIZES = (1_000, 10_000, 50_000)
 SEED_BATCH = 2_000
@@ -34,8 +34,8 @@ WARM_UP = 10
 KINDS = {
     "pull": f"pull of the last {SMALL} documents",
     "idle": "sync that finds nothing",
-    "first_batch": "first 100 documents of a first pull",
-    "push": f"push of {SMALL} new documents",
+    "first_batch": f"first {BATCH} documents of a first pull",
+    "push": f"push of {BATCH} new documents",
 }
 TARGETS = (
     Target("growth.pull_ratio", "at most", 1.5),
@@ -148,7 +148,7 @@ def _read(tablet: Tablet, grown: Grown, repetition: int) -> dict[str, Lap]:
 
 
 def _push(tablet: Tablet, grown: Grown, repetition: int) -> dict[str, Lap]:
-    fresh = households(SMALL, seed=grown.size * 1000 + repetition)
+    fresh = households(BATCH, seed=grown.size * 1000 + repetition)
     return {"push": prepare_push(tablet, fresh)()}
 
 

@@ -184,10 +184,17 @@ class Endpoint:
     port: int
     authorization: str
     accept_encoding: str = "identity"
+    gzip_requests: bool = False
+    """Send bodies gzip-encoded, which PouchDB and CouchDB do not do but this server takes."""
 
     def request(self, method: str, target: str, body: bytes | None = None) -> bytes:
         """A request as bytes, with the headers that PouchDB sends."""
-        length = "" if body is None else f"Content-Length: {len(body)}\r\n"
+        length = ""
+        if body is not None and self.gzip_requests:
+            body = gzip.compress(body)
+            length = "Content-Encoding: gzip\r\n"
+        if body is not None:
+            length += f"Content-Length: {len(body)}\r\n"
         head = (
             f"{method} {target} HTTP/1.1\r\n"
             f"Host: {self.host}:{self.port}\r\n"

@@ -100,7 +100,7 @@ def measure(run: Run) -> list[Figure]:
         before = _memory(peer)
         polls = Longpolls()
         try:
-            requests = {name: _request(peer, name) for name in (CONCERNED, OTHER)}
+            requests = {name: poll_request(peer, name) for name in (CONCERNED, OTHER)}
             for number in range(count + BYSTANDERS):
                 name = CONCERNED if number < count else OTHER
                 polls.open(peer.endpoint, requests[name])
@@ -114,7 +114,8 @@ def measure(run: Run) -> list[Figure]:
     return figures
 
 
-def _request(peer: Peer, database: str) -> bytes:
+def poll_request(peer: Peer, database: str) -> bytes:
+    """A longpoll for what comes after the database's latest change, as a live PouchDB sends."""
     path = peer.database(database)
     since = update_seq(peer.endpoint, path)
     target = (

@@ -240,7 +240,6 @@ def _documents(response: Response, rows: int) -> int:
 def update_seq(endpoint: Endpoint, database: str) -> object:
     """The latest update sequence of a database, as the peer writes it."""
     with Connection(endpoint) as connection:
-        response = connection.ask("GET", f"{database}/_changes?since=0&descending=true&limit=1")
-        require(response, {200})
-        rows = response.json()["results"]
-        return rows[0]["seq"] if rows else 0
+        response = connection.ask("GET", database)
+    require(response, {200})
+    return response.json()["update_seq"]
