@@ -236,7 +236,7 @@ def test_a_feed_longer_than_a_page_is_whole(db: WireDatabase) -> None:
     page = db.changes()
     assert ids(page) == [f"d{number:05}" for number in range(count)]
     assert page["pending"] == 0
-    assert len(set(row["seq"] for row in page["results"])) == count
+    assert len({row["seq"] for row in page["results"]}) == count
     assert len(db.changes(include_docs="true", limit=1200)["results"]) == 1200
 
 

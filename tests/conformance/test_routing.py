@@ -44,7 +44,7 @@ def test_an_encoded_slash_is_part_of_a_document_id(db: WireDatabase) -> None:
     assert db.get("/household/7").status_code == 404
 
 
-@pytest.mark.parametrize("doc_id", ["a b", "a+b", "a%b", "ខ្មែរ", "a:b@c", "a?b#c", "a&b=c", "~'()*!"])
+@pytest.mark.parametrize("doc_id", ["a b", "a+b", "a%b", "ខ្មែរ", "a:b@c", "a?b#c", "a&b", "~'()*!"])
 def test_any_character_in_an_id_comes_back_as_it_went(db: WireDatabase, doc_id: str) -> None:
     db.save(doc_id, n=1)
     assert db.changes()["results"][0]["id"] == doc_id
