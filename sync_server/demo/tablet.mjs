@@ -234,9 +234,13 @@ const commands = {
   compact: (command) => tabletOf(command).db.compact(),
   state: (command) => stateOf(tabletOf(command).db),
   remote_state: (command) => stateOf(tabletOf(command).remote(command.remote)),
-  remote_get: (command) =>
-    tabletOf(command).remote(command.remote).get(command.doc_id, command.options ?? {}),
-  remote_put: (command) => tabletOf(command).remote(command.remote).put(command.doc),
+
+  /** A method of PouchDB on the server's database itself, nothing in between. */
+  async remote_call(command) {
+    const db = tabletOf(command).remote(command.remote);
+    const result = await db[command.method](...command.arguments);
+    return Buffer.isBuffer(result) ? result.toString('base64') : result;
+  },
 
   async replicate(command) {
     const result = await replicate(tabletOf(command).db, command, false);

@@ -214,15 +214,13 @@ class Tablet:
         state: dict[str, Any] = self._call("remote_state", remote=remote.as_json())
         return state
 
-    def remote_get(self, remote: Remote, doc_id: str, **options: Any) -> dict[str, Any]:
-        doc: dict[str, Any] = self._call(
-            "remote_get", remote=remote.as_json(), doc_id=doc_id, options=options
+    def remote_call(self, remote: Remote, method: str, *arguments: Any) -> Any:
+        """A method of PouchDB (`get`, `putAttachment`, …) on the server's database itself;
+        contents of attachments are given and answered as base64.
+        """
+        return self._call(
+            "remote_call", remote=remote.as_json(), method=method, arguments=arguments
         )
-        return doc
-
-    def remote_put(self, remote: Remote, doc: Mapping[str, Any]) -> str:
-        rev: str = self._call("remote_put", remote=remote.as_json(), doc=doc)["rev"]
-        return rev
 
     def push(self, remote: Remote, **options: Any) -> dict[str, Any]:
         return self.begin("push", remote, **options).result(DEFAULT_PATIENCE)

@@ -79,3 +79,19 @@ def test_an_account_of_another_database_is_forbidden(
     with pytest.raises(TabletError) as caught:
         one.push(Remote(member("sokha").url, stranger, PASSWORD))
     assert caught.value.status == 403
+
+
+def test_a_tablet_signs_in_with_its_token(
+    tablet: MakeTablet, member: Callable[[str], Remote], server: RunningServer
+) -> None:
+    account = member("sokha")
+    assert account.account is not None
+    token = server.command("account", "token", account.account, "tablet-7").strip()
+    one = tablet()
+    one.put({"_id": "household:1"})
+    assert one.push(Remote(account.url, token=token))["docs_written"] == 1
+    server.command("account", "token", account.account, "tablet-7", "--revoke")
+    one.put({"_id": "household:2"})
+    with pytest.raises(TabletError) as caught:
+        one.push(Remote(account.url, token=token))
+    assert caught.value.status == 401

@@ -71,7 +71,7 @@ def test_edits_made_offline_on_both_sides_become_the_same_conflict_everywhere(
     assert state["household:00001"]["winner"].startswith("3-")
     conflicts = [
         ours.get("household:00001", conflicts=True)["_conflicts"],
-        theirs.remote_get(remote, "household:00001", conflicts=True)["_conflicts"],
+        theirs.remote_call(remote, "get", "household:00001", {"conflicts": True})["_conflicts"],
     ]
     assert conflicts[0] == conflicts[1]
 
@@ -183,7 +183,7 @@ def test_an_idle_longpoll_wakes_for_a_write(
     waiting.live_start(remote, "pull")
     eventually(lambda: waiting.live_status()["state"] == "paused", what="an idle pull")
     waiting.requests()
-    writing.remote_put(remote, household(1))
+    writing.remote_call(remote, "put", household(1))
     eventually(lambda: waiting.find("household:00001") is not None, what="the household")
     longpolls = [r for r in waiting.requests() if "feed=longpoll" in r["path"]]
     assert longpolls, "the document came through the waiting feed"
