@@ -57,6 +57,8 @@ class RunningServer:
         self.stop()
         if self._own_dir:
             shutil.rmtree(self._own_dir, ignore_errors=True)
+            if error is None:
+                self.log_path.unlink(missing_ok=True)
 
     def start(self) -> None:
         """Start it and wait until `/healthz` is 200."""
