@@ -48,9 +48,10 @@ def run(parts: Parts, stop: threading.Event, parent: int) -> int:
     from sync_server.intake.pipeline import Pipeline
 
     pipeline = threading.Thread(
-        target=Pipeline(
-            parts.store, parts.sql, parts.settings.programme_databases
-        ).run_forever, args=(stop,), name="intake", daemon=True
+        target=Pipeline(parts.store, parts.sql, parts.settings.programme_databases).run_forever,
+        args=(stop,),
+        name="intake",
+        daemon=True,
     )
     scheduler = jobs.start_scheduler(parts)
     pipeline.start()

@@ -76,9 +76,9 @@ def test_caches_learn_that_the_answer_depends_on_the_client() -> None:
         answer(b"x" * (MINIMUM_BYTES - 1)),
         answer(content_type="image/jpeg"),
         answer(status=206),
-        Response(iter([ROWS]), content_type="application/json"),
+        Response(iter([ROWS]), content_type="text/plain", headers={"Content-Length": "5600"}),
     ],
-    ids=["small", "photo", "range", "stream"],
+    ids=["small", "photo", "range", "attachment"],
 )
 def test_what_must_stay_as_it_is_stays(response: Response) -> None:
     before = dict(response.headers)
@@ -97,9 +97,40 @@ def test_a_strong_etag_becomes_weak() -> None:
     assert accepting("gzip", response).headers["ETag"] == 'W/"1-abc"'
 
 
-def test_a_stream_is_not_read_ahead() -> None:
-    def rows() -> Iterator[bytes]:
-        pytest.fail("the feed was read")
-        yield b""
+def test_a_feed_goes_out_as_it_comes() -> None:
+    feed = Response(iter([ROWS]), content_type="application/json")
+    compress({"HTTP_ACCEPT_ENCODING": "gzip", "QUERY_STRING": "since=0&feed=longpoll"}, feed)
+    assert "Content-Encoding" not in feed.headers
+    assert list(feed.response) == [ROWS]
 
-    accepting("gzip", Response(rows(), content_type="application/json"))
+
+@pytest.mark.parametrize("coding", DECODERS)
+def test_a_long_answer_is_compressed_as_it_is_made(coding: str) -> None:
+    response = accepting(coding, Response(iter([ROWS] * 50), content_type="application/json"))
+    assert response.headers["Content-Encoding"] == coding
+    sent = b"".join(response.iter_encoded())
+    decoder = {
+        "gzip": gzip.decompress,
+        "br": brotli.decompress,
+        "zstd": lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data),
+    }[coding]
+    assert decoder(sent) == ROWS * 50
+    assert len(sent) < len(ROWS) * 5
+
+
+def test_a_stream_is_neither_read_ahead_nor_left_open() -> None:
+    events = []
+
+    def rows() -> Iterator[bytes]:
+        events.append("begun")
+        try:
+            yield ROWS
+            yield ROWS
+        finally:
+            events.append("closed")
+
+    response = accepting("gzip", Response(rows(), content_type="application/json"))
+    assert events == []
+    next(iter(response.response), None)
+    response.close()
+    assert events[-1] == "closed"
