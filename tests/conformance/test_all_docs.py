@@ -41,9 +41,7 @@ def test_ids_in_order_without_deleted_documents(filled: WireDatabase) -> None:
         ({"descending": "true", "startkey": param("d"), "endkey": param("b")}, "dcb"),
     ],
 )
-def test_ranges_and_pages(
-    filled: WireDatabase, params: dict[str, Any], expected: str
-) -> None:
+def test_ranges_and_pages(filled: WireDatabase, params: dict[str, Any], expected: str) -> None:
     assert keys(filled.json("/_all_docs", **params)) == list(expected)
 
 

@@ -138,7 +138,7 @@ def test_accept_of_anything_gets_json(db: WireDatabase) -> None:
 
 @pytest.mark.extension
 def test_a_stored_body_comes_back_as_it_was_sent(db: WireDatabase) -> None:
-    body = '{"_id":"d","_rev":"1-%s","z":1,"a":[1.0,-0.5,1e-7,"ខ្មែរ\u2028\\"\\\\"],"":{}}' % A
+    body = f'{{"_id":"d","_rev":"1-{A}","z":1,"a":[1.0,-0.5,1e-7,"ខ្មែរ\u2028\\"\\\\"],"":{{}}}}'
     docs = f'{{"docs":[{body}],"new_edits":false}}'
     db.post("/_bulk_docs", data=docs.encode(), headers={"Content-Type": "application/json"})
     response = db.post("/_bulk_get", json={"docs": [{"id": "d", "rev": f"1-{A}"}]})

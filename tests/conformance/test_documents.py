@@ -17,9 +17,7 @@ TEXT = {"a.txt": {"content_type": "text/plain", "data": base64.b64encode(b"hello
 
 def conflicted(db: WireDatabase) -> None:
     """Leaves 2-c (the winner), 2-b, and the deleted 2-d."""
-    db.graft(
-        revision("d", C, A, n=3), revision("d", B, A, n=2), revision("d", D, A, _deleted=True)
-    )
+    db.graft(revision("d", C, A, n=3), revision("d", B, A, n=2), revision("d", D, A, _deleted=True))
 
 
 def test_put_makes_and_edits(db: WireDatabase) -> None:
@@ -202,7 +200,7 @@ def test_open_revs_latest_gives_the_leaves_that_came_of_them(db: WireDatabase) -
 @pytest.mark.parametrize("value", ["x", "{", "5", '"a"', "[5]", '["x"]'])
 def test_open_revs_that_are_no_revisions_are_400(db: WireDatabase, value: str) -> None:
     db.save("d")
-    assert 400 <= db.get("/d", params={"open_revs": value}).status_code
+    assert db.get("/d", params={"open_revs": value}).status_code >= 400
 
 
 def test_open_revs_as_multipart_has_the_document_before_its_attachments(

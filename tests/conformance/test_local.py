@@ -12,7 +12,7 @@ from tests.conformance.wire import Wire, WireDatabase
 BODIES = [
     {"last_seq": "12-abc", "session_id": "x", "history": [{"last_seq": 12, "n": None}]},
     {"last_seq": 0, "float": 1.5, "whole": 10000000000000000, "yes": True, "none": None},
-    {"nested": {"a": [[], {}, [1, "1", 1.25]]}, "text": "ខ្មែរ \u2028 \\ \" \u0001"},
+    {"nested": {"a": [[], {}, [1, "1", 1.25]]}, "text": 'ខ្មែរ \u2028 \\ " \u0001'},
     {},
 ]
 
