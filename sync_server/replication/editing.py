@@ -133,7 +133,11 @@ def parent(rev: str | None) -> Revisions | None:
 def named_revision() -> str | None:
     """The revision named by the query's `rev` or by If-Match. Raises BadRequest if they differ."""
     queried, header = request.args.get("rev"), request.environ.get("HTTP_IF_MATCH")
-    named = [revision(rev) for rev in (queried, header and header.strip().strip('"')) if rev]
+    named = [
+        revision(rev)
+        for rev in (queried, header and header.strip().removeprefix("W/").strip('"'))
+        if rev
+    ]
     if len(set(named)) > 1:
         raise BadRequest("`rev` and If-Match name different revisions.")
     return named[0] if named else None
