@@ -69,6 +69,8 @@ def serve(context: click.Context, bind: str | None, web_workers: int | None) -> 
         status = supervisor.serve(settings)
     except InvalidSetting as error:
         raise click.UsageError(str(error)) from None
+    except supervisor.FolderInUse as error:
+        raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"Cannot listen on {settings.bind}: {error}") from None
     sys.exit(status)

@@ -12,6 +12,7 @@ supervisor itself is killed, the kernel tells its children (`lifeline`).
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -21,7 +22,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 
 from sync_server.settings import Settings, split_bind
@@ -33,6 +33,10 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _HEALTHY_SECONDS = 60.0
 _KILL_AFTER_SECONDS = 4.0
 """How long past `stop_seconds` a child may take before it is killed."""
+
+
+class FolderInUse(Exception):
+    """A service runs on this data folder already."""
 
 
 # glibc keeps freed memory for the thread that had it, and raises its own limits as it goes. With
@@ -194,9 +198,14 @@ def log(level: str, event: str, **values: object) -> None:
 
 
 def serve(settings: Settings) -> int:
-    """Run the whole service; answers the exit status."""
-    Path(settings.data_dir).mkdir(parents=True, exist_ok=True)
-    return Supervisor(settings).run()
+    """Run the whole service; answers the exit status. Raises FolderInUse, OSError."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with open(settings.data_dir / "serve.lock", "a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FolderInUse(f"Another service runs on {settings.data_dir}.") from None
+        return Supervisor(settings).run()
 
 
 def _module(name: str, *arguments: str) -> list[str]:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import structlog
 
+from sync_server import jobs
+from sync_server.intake.pipeline import Pipeline
 from sync_server.parts import Parts, open_parts
 from sync_server.serving import logs
 from sync_server.serving.health import HEARTBEAT_SECONDS, heartbeat_path
@@ -44,9 +46,6 @@ def run(parts: Parts, stop: threading.Event, parent: int) -> int:
 
     A pipeline that ended by itself has failed: the process ends, and is started anew.
     """
-    from sync_server import jobs
-    from sync_server.intake.pipeline import Pipeline
-
     pipeline = threading.Thread(
         target=Pipeline(parts.store, parts.sql, parts.settings.programme_databases).run_forever,
         args=(stop,),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import psutil
+import pytest
 
 from tests.service.wire import Wire
 from tests.serving import RunningServer
@@ -72,13 +73,20 @@ def test_ctrl_c_ends_it_too(own_server: RunningServer) -> None:
 
 
 def test_children_do_not_outlive_a_killed_supervisor(own_server: RunningServer) -> None:
+    # gunicorn's master, two web workers, the worker
+    assert eventually(lambda: len(own_server.children()) == 4)
     family = own_server.children()
-    assert len(family) == 4  # gunicorn's master, two web workers, the worker
     os.kill(own_server.pid, signal.SIGKILL)
     gone, alive = psutil.wait_procs(family, timeout=30)
     assert alive == []
     own_server.kill()
     own_server.start()
+    assert healthy(own_server)
+
+
+def test_a_folder_is_served_once(own_server: RunningServer) -> None:
+    with pytest.raises(AssertionError, match="Another service runs"):
+        own_server.command("serve", "--bind", "127.0.0.1:0")
     assert healthy(own_server)
 
 
