@@ -19,6 +19,8 @@ from types import TracebackType
 
 import psutil
 
+from sync_server.serving.lifeline import die_with_parent
+
 ADMIN_SECRET = "one-secret-for-tests"
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -69,6 +71,7 @@ class RunningServer:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                preexec_fn=_die_with_the_tests if _in_main_thread() else None,
             )
         listening = threading.Event()
         threading.Thread(
@@ -193,6 +196,16 @@ class RunningServer:
                 assert self._process is None or self._process.poll() is None, self.log()[-3000:]
             time.sleep(0.05)
         raise AssertionError(f"the server is not healthy: {self.log()[-3000:]}")
+
+
+def _in_main_thread() -> bool:
+    # The kernel watches the thread that started a process, and only the main one lives on.
+    return threading.current_thread() is threading.main_thread()
+
+
+def _die_with_the_tests() -> None:
+    """A test run that is killed leaves no server behind."""
+    die_with_parent(signal.SIGKILL)
 
 
 def _ignore_gone(call: object) -> None:
