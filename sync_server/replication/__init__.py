@@ -28,7 +28,7 @@ from sync_server.replication.surroundings import EXTENSION, Runtime
 if TYPE_CHECKING:
     from sync_server.parts import Parts
 
-_CONCEPTS = (
+CONCEPTS = (
     server,
     session,
     databases,
@@ -52,6 +52,6 @@ def register(app: Flask) -> None:
     """
     parts = cast("Parts", app.extensions["sync_server"])
     app.extensions[EXTENSION] = Runtime()
-    for concept in _CONCEPTS:
+    for concept in CONCEPTS:
         app.register_blueprint(concept.blueprint, url_prefix="/db")
     cors.allow_origins(app, parts.settings.cors_origins)

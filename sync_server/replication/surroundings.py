@@ -58,10 +58,14 @@ def credentials() -> Credentials:
 
 def account() -> Account | None:
     """Who is asking; None for nobody. Raises Unauthorized for wrong credentials."""
+    return _authenticated(parts())
+
+
+def _authenticated(service: Parts) -> Account | None:
     environ = request.environ
     authorization = environ.get("HTTP_AUTHORIZATION")
     cookie = request.cookies.get(COOKIE_NAME) if "HTTP_COOKIE" in environ else None
-    found = authenticate(parts(), authorization, cookie)
+    found = authenticate(service, authorization, cookie)
     if found is not None:
         environ[ACCOUNT_KEY] = found.name
     return found
@@ -73,8 +77,9 @@ def open_database(name: str) -> tuple[Database, Account]:
     Raises Unauthorized or Forbidden before NotFound: whether a database exists is nobody's
     business but its members'.
     """
-    member = require_member(account(), name)
-    return parts().store.database(name), member
+    service = parts()
+    member = require_member(_authenticated(service), name)
+    return service.store.database(name), member
 
 
 def administer(name: str) -> Database:
