@@ -1,0 +1,109 @@
+"""Decisions of coordinators: pinned to the revision that was on screen, one transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine
+
+from sync_server.errors import BadRequest, Conflict, Forbidden, NotFound, SyncError
+from sync_server.storage.base import Database
+from sync_server.workflow import proposals
+from sync_server.workflow.proposals import Proposal
+from sync_server.workflow.publish import publish_all
+from sync_server.workflow.states import ACTIONS, APPROVED, COORDINATOR, IN_REVIEW
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a coordinator asks for. `amount_cents`: whole US cents, for approvals alone."""
+
+    proposal: str
+    rev: str
+    action: str
+    """`approve`, `reject` or `return`."""
+    amount_cents: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one decision."""
+
+    decision: Decision
+    state: str | None
+    error: SyncError | None = None
+
+
+def decide(
+    sql: Engine, database: Database, decisions: Sequence[Decision], actor: str, now: int
+) -> list[Outcome]:
+    """Take decisions, each for itself, and publish them; outcomes stand in the order given."""
+    outcomes = [_decide(sql, database, decision, actor, now) for decision in decisions]
+    if any(outcome.error is None for outcome in outcomes):
+        publish_all(sql, database)
+    return outcomes
+
+
+def _decide(sql: Engine, database: Database, decision: Decision, actor: str, now: int) -> Outcome:
+    try:
+        with sql.begin() as connection:
+            before = _pinned(connection, database, decision)
+            after = _decided(before, decision, actor, now)
+            _require_undisputed(database, before)
+            proposals.move(connection, before, after, role=COORDINATOR, actor=actor)
+    except SyncError as error:
+        return Outcome(decision, None, error)
+    return Outcome(decision, after.state)
+
+
+def _pinned(connection: Connection, database: Database, decision: Decision) -> Proposal:
+    """The proposal, if it is still what was on screen."""
+    found = proposals.find(connection, database.name, [decision.proposal])
+    if decision.proposal not in found:
+        raise NotFound("This proposal is not known.")
+    proposal = found[decision.proposal]
+    if proposal.state != IN_REVIEW:
+        raise Conflict(
+            f"This proposal is {proposal.state.replace('_', ' ')} by now: look at it again."
+        )
+    if proposal.revision != decision.rev:
+        raise Conflict(
+            f"This proposal has changed since you saw it: it is at revision {proposal.revision},"
+            f" you decided on {decision.rev}. Look at it again."
+        )
+    return proposal
+
+
+def _require_undisputed(database: Database, proposal: Proposal) -> None:
+    """Neither the proposal nor its household may be in conflict, nor newer than was screened."""
+    own, household = database.states([proposal.proposal, proposal.household])
+    for state in (own, household):
+        if state is not None and sum(not leaf.deleted for leaf in state.leaves) > 1:
+            raise Conflict(
+                f"{state.doc_id} was changed on two tablets at once: it must be settled first."
+            )
+    if own is None or own.winner.rev != proposal.revision:
+        raise Conflict("A newer revision of this proposal has just arrived: look at it again.")
+
+
+def _decided(before: Proposal, decision: Decision, actor: str, now: int) -> Proposal:
+    if decision.action not in ACTIONS:
+        raise BadRequest("The action must be approve, reject or return.")
+    if actor in (before.author, before.sender):
+        raise Forbidden("Nobody decides on a proposal of their own: ask another coordinator.")
+    state = ACTIONS[decision.action]
+    amount = _amount(before, decision) if state == APPROVED else None
+    return proposals.moved(before, state, now, amount_cents=amount, reason=decision.reason or None)
+
+
+def _amount(before: Proposal, decision: Decision) -> int:
+    amount = decision.amount_cents
+    if amount is None or amount <= 0:
+        raise BadRequest("Say how much is approved, in whole US cents.")
+    if amount > before.requested_cents:
+        raise BadRequest(
+            f"{amount} cents are more than the {before.requested_cents} that were requested."
+        )
+    return amount

@@ -1,0 +1,97 @@
+"""The review documents, by which tablets learn where a proposal stands.
+
+The ledger is the truth and the document tells of it: rows carry a flag that says whether they
+have been told, so a crash between the two is repaired by publishing again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Engine
+
+from sync_server.storage.base import Database, Origin, Revision, Revisions, RevisionWrite
+from sync_server.workflow import ledger, proposals
+from sync_server.workflow.ledger import Entry
+from sync_server.workflow.proposals import Proposal
+
+ACTOR = "_server"
+"""In whose name the server writes; no account can be called so."""
+BATCH = 100
+
+
+def review_id(proposal: str) -> str:
+    return "review:" + proposal.partition(":")[2]
+
+
+def publish_all(sql: Engine, database: Database) -> int:
+    """Publish what the ledger holds and no review tells of; answers the number of rows."""
+    count = 0
+    while rows := _publish_batch(sql, database):
+        count += rows
+    return count
+
+
+def _publish_batch(sql: Engine, database: Database) -> int:
+    with sql.connect().execution_options(read_only=True) as connection:
+        rows = ledger.unpublished(connection, database.name, BATCH)
+        if not rows:
+            return 0
+        doc_ids = list(dict.fromkeys(doc_id for _, doc_id in rows))
+        found = proposals.find(connection, database.name, doc_ids)
+        steps = {doc_id: ledger.history(connection, database.name, doc_id) for doc_id in found}
+    _write(database, [_review(found[doc_id], steps[doc_id]) for doc_id in found])
+    with sql.begin() as connection:
+        ledger.mark_published(connection, [number for number, _ in rows])
+    return len(rows)
+
+
+def _write(database: Database, reviews: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
+    present = database.winners([doc_id for doc_id, _, _ in reviews])
+    writes = [
+        write
+        for (doc_id, area, content), found in zip(reviews, present, strict=True)
+        if (write := _edit(doc_id, area, content, found)) is not None
+    ]
+    origin = Origin(ACTOR, "", time.time_ns() // 1_000_000)
+    database.bulk_docs(writes, new_edits=True, origin=origin)
+
+
+def _edit(
+    doc_id: str, area: str, content: dict[str, Any], found: Revision | None
+) -> RevisionWrite | None:
+    body = orjson.dumps(content)
+    if found is not None and not found.deleted and found.body == body:
+        return None
+    parent = Revisions(found.revisions.start, found.revisions.ids[:1]) if found else None
+    return RevisionWrite(doc_id, parent, body, area=area)
+
+
+def _review(proposal: Proposal, steps: Sequence[Entry]) -> tuple[str, str, dict[str, Any]]:
+    """The document's id, its area, and what it says."""
+    content = {
+        "type": "review",
+        "proposal": proposal.proposal,
+        "household": proposal.household,
+        "state": proposal.state,
+        "revision": proposal.revision,
+        "requested_cents": proposal.requested_cents,
+        "amount_cents": proposal.amount_cents,
+        "reason": proposal.reason,
+        "history": [
+            {
+                "from": step.from_state,
+                "to": step.to_state,
+                "at": step.at,
+                "by": step.actor,
+                "revision": step.revision,
+                "amount_cents": step.amount_cents,
+                "reason": step.reason,
+            }
+            for step in steps
+        ],
+    }
+    return review_id(proposal.proposal), proposal.area, content
