@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -47,7 +48,8 @@ def wire(request: pytest.FixtureRequest) -> Wire:
     if COUCHDB_URL:
         parts = urlsplit(COUCHDB_URL)
         root = f"{parts.scheme}://{parts.hostname}:{parts.port or 5984}{parts.path}"
-        return Wire(root, (unquote(parts.username or ""), unquote(parts.password or "")))
+        name, password = unquote(parts.username or ""), unquote(parts.password or "")
+        return Wire(root, (name, password) if name else None)
     server: RunningServer = request.getfixturevalue("server")
     return Wire(server.url + "/db", server.admin)
 
@@ -59,9 +61,9 @@ def anonymous(wire: Wire) -> Wire:
 
 @pytest.fixture
 def db(wire: Wire) -> Iterator[WireDatabase]:
-    """An empty database, gone after the test."""
+    """An empty database, gone after the test. In one shard, so that changes have one order."""
     database = WireDatabase(wire, fresh_name())
-    assert database.put().status_code in (201, 202)
+    assert database.put("?q=1").status_code in (201, 202)
     yield database
     database.delete()
 
@@ -77,7 +79,7 @@ def member(wire: Wire, server: RunningServer) -> Wire:
 @pytest.fixture(scope="session")
 def limited() -> Iterator[Wire]:
     """A service with small limits and a CORS origin."""
-    settings = {
+    settings: dict[str, Any] = {
         "web_workers": "1",
         "max_request_bytes": "200000",
         "max_inflated_bytes": "2000000",

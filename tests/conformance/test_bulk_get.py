@@ -10,7 +10,7 @@ import pytest
 from tests.conformance.multipart_reader import read_multipart
 from tests.conformance.wire import A, B, C, WireDatabase, revision
 
-TEXT = {"a.txt": {"content_type": "text/plain", "data": base64.b64encode(b"hello").decode()}}
+TEXT = {"a.txt": {"content_type": "image/png", "data": base64.b64encode(b"hello").decode()}}
 
 
 def bulk_get(db: WireDatabase, *items: dict[str, Any], **params: str) -> list[Any]:

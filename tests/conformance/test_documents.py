@@ -12,7 +12,7 @@ import pytest
 from tests.conformance.multipart_reader import read_multipart
 from tests.conformance.wire import A, B, C, D, WireDatabase, param, revision
 
-TEXT = {"a.txt": {"content_type": "text/plain", "data": base64.b64encode(b"hello").decode()}}
+TEXT = {"a.txt": {"content_type": "image/png", "data": base64.b64encode(b"hello").decode()}}
 
 
 def conflicted(db: WireDatabase) -> None:
@@ -263,7 +263,7 @@ def put_related(db: WireDatabase, body: bytes) -> Any:
 
 
 def follows(content: bytes, **more: Any) -> dict[str, Any]:
-    return {"content_type": "text/plain", "length": len(content), "follows": True, **more}
+    return {"content_type": "image/png", "length": len(content), "follows": True, **more}
 
 
 def digest(content: bytes) -> str:
