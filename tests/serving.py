@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -105,7 +105,7 @@ class RunningServer:
         for member in family:
             _ignore_gone(member.kill)
         process.wait()
-        psutil.wait_procs(family, timeout=_STOP_SECONDS)
+        _wait_until(lambda: all(_has_ended(member) for member in family))
 
     def restart(self) -> None:
         self.stop()
@@ -206,6 +206,21 @@ def _in_main_thread() -> bool:
 def _die_with_the_tests() -> None:
     """A test run that is killed leaves no server behind."""
     die_with_parent(signal.SIGKILL)
+
+
+def _has_ended(member: psutil.Process) -> bool:
+    """Gone, or dead and only not yet collected by whoever adopted it: its files are closed."""
+    try:
+        return bool(member.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _STOP_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "processes outlive SIGKILL"
+        time.sleep(0.005)
 
 
 def _ignore_gone(call: object) -> None:
