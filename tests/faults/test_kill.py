@@ -1,7 +1,7 @@
 """kill -9 at random moments during pushes: nothing that was acknowledged is missing.
 
-A hundred kills in all. Most hit the web workers, which are started again within a moment; the
-others hit every process of the server at once, as a power cut would.
+A hundred kills in all. Half of them hit the web workers, which are started again within a
+moment; the others hit every process of the server at once.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from tests.faults.processes import kill, web_workers
 from tests.faults.pusher import Pusher, missing, unreadable
 from tests.serving import RunningServer
 
-WORKER_KILLS = 75
-WHOLE_KILLS = 25
+WORKER_KILLS = 50
+WHOLE_KILLS = 50
 SEED = int(os.environ.get("KILL_SEED", "1"))
 LONGEST_WAIT = 0.15
 """Seconds of pushing before a kill, at most."""
