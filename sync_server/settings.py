@@ -40,6 +40,9 @@ class Settings:
     programme_databases: tuple[str, ...] = _setting(
         ("rushit",), "Databases that intake follows; made at the first start."
     )
+    resolve_sweep_seconds: int = _setting(
+        300, "Seconds between two looks at conflicts and reviews that intake left behind."
+    )
     database_url: str = _setting(
         "",
         "SQLAlchemy address of the service's own database (accounts, ledger); "

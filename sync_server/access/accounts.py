@@ -19,7 +19,7 @@ from sync_server.errors import BadRequest, Conflict, NotFound
 ROLES = frozenset({"admin", "coordinator", "cew"})
 MINIMUM_PASSWORD_LENGTH = 8
 
-_NAME = re.compile(r"[^\s:/\x00-\x1f\x7f]{1,100}")
+_NAME = re.compile(r"[^\s:/_\x00-\x1f\x7f][^\s:/\x00-\x1f\x7f]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,10 @@ class Accounts:
         Raises NotFound, BadRequest.
         """
         if not _NAME.fullmatch(device):
-            raise BadRequest("A device name has 1 to 100 characters, no spaces, colons, slashes.")
+            raise BadRequest(
+                "A device name has 1 to 100 characters, no spaces, colons, slashes,"
+                " and starts with no underscore."
+            )
         token = passwords.new_token()
         with self._engine.begin() as connection:
             account_id = _existing_id(connection, name)
@@ -246,7 +249,10 @@ def _remove_member(connection: Connection, account_id: int, database: str) -> No
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise BadRequest("An account name has 1 to 100 characters, no spaces, colons, slashes.")
+        raise BadRequest(
+            "An account name has 1 to 100 characters, no spaces, colons, slashes,"
+            " and starts with no underscore."
+        )
 
 
 def _check_password(password: str) -> None:

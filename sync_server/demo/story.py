@@ -236,7 +236,12 @@ class Story:
             "action": "approve",
             "amount_cents": cents,
         }
-        return self.service.api(self.bopha, "POST", "/decisions", decision)
+        body = {"decisions": [decision]}
+        status, answer = self.service.api(self.bopha, "POST", "/decisions", body)
+        if status != 200:
+            return status, answer
+        (outcome,) = answer["outcomes"]
+        return outcome["status"], outcome
 
     def _photos_arrived(self) -> bool:
         photos = {**self.sokha.photos, **self.dara.photos}

@@ -17,8 +17,8 @@ from sqlalchemy import Engine
 
 from sync_server.errors import NotFound, Unavailable
 from sync_server.intake.resolve import resolve_conflicts
-from sync_server.intake.screen import screen
-from sync_server.intake.stage import Arrival, Intake, Stage
+from sync_server.intake.screen import read, screen
+from sync_server.intake.stage import Intake, Stage
 from sync_server.intake.validate import validate
 from sync_server.storage.base import Database, DocumentStore
 
@@ -52,11 +52,12 @@ class Pipeline:
         self._databases = databases
         self._now = now
         self._stages = stages
+        self._broken = threading.Event()
 
     def run_forever(self, stop: threading.Event) -> None:
-        """Follow every database, each in a thread, until `stop` is set."""
+        """Follow every database, each in a thread, until `stop` is set or one fails."""
         threads = [
-            threading.Thread(target=self._follow, args=(name, stop), name=f"intake-{name}")
+            threading.Thread(target=self._follow_or_stop, args=(name, stop), name=f"intake-{name}")
             for name in self._databases
         ]
         for thread in threads:
@@ -97,8 +98,16 @@ class Pipeline:
                 except Exception:
                     _log.exception("intake failed for %s in %s", doc_id, intake.database.name)
 
+    def _follow_or_stop(self, name: str, stop: threading.Event) -> None:
+        """A follower that fails stops the others: the process ends, and is started anew."""
+        try:
+            self._follow(name, stop)
+        except BaseException:
+            _log.exception("intake of %s failed", name)
+            self._broken.set()
+
     def _follow(self, name: str, stop: threading.Event) -> None:
-        while not stop.is_set():
+        while not stop.is_set() and not self._broken.is_set():
             try:
                 intake = self._intake(name)
                 while not stop.is_set() and self.step(intake):
@@ -124,17 +133,7 @@ def _checkpoint(database: Database) -> str:
 def run_stages(intake: Intake, doc_ids: Sequence[str], stages: Sequence[Stage] = STAGES) -> None:
     """Each stage sees the documents as the one before has left them."""
     for stage in stages:
-        stage(intake, arrivals(intake.database, doc_ids))
-
-
-def arrivals(database: Database, doc_ids: Sequence[str]) -> list[Arrival]:
-    """The documents as they stand now; those that are gone, or whose body is, are left out."""
-    found = zip(database.states(doc_ids), database.winners(doc_ids), strict=True)
-    return [
-        Arrival(state, winner)
-        for state, winner in found
-        if state is not None and winner is not None
-    ]
+        stage(intake, read(intake.database, doc_ids))
 
 
 def sweep(

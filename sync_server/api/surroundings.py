@@ -1,0 +1,53 @@
+"""What every endpoint of the API starts from: who is asking, and reading what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn, cast
+
+import orjson
+from flask import current_app, request
+from flask_smorest import Blueprint
+from marshmallow import ValidationError
+from webargs.flaskparser import FlaskParser
+
+from sync_server.access.accounts import Account
+from sync_server.access.authentication import authenticate
+from sync_server.access.permissions import require_member, require_role
+from sync_server.access.sessions import COOKIE_NAME
+from sync_server.errors import BadRequest
+from sync_server.parts import Parts
+from sync_server.storage.base import Database
+
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+class Parser(FlaskParser):
+    """Reads arguments, and says what is wrong with them as every surface does."""
+
+    def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
+        messages = cast(Mapping[str, Any], error.normalized_messages())
+        raise BadRequest(f"Check what was sent: {orjson.dumps(messages, default=str).decode()}")
+
+    def _handle_invalid_json_error(self, *_: Any, **__: Any) -> NoReturn:
+        raise BadRequest("The request body is not JSON.")
+
+
+class ApiBlueprint(Blueprint):  # type: ignore[misc]
+    ARGUMENTS_PARSER = Parser()
+
+
+def parts() -> Parts:
+    return cast(Parts, current_app.extensions["sync_server"])
+
+
+def open_database(name: str, *roles: str) -> tuple[Database, Account]:
+    """The database for an account that has one of the roles and is a member.
+
+    A cookie alone does not do for what changes something: a foreign page could send it along.
+    Raises Unauthorized, Forbidden, NotFound.
+    """
+    cookie = request.cookies.get(COOKIE_NAME) if request.method in _SAFE_METHODS else None
+    account = authenticate(parts(), request.headers.get("Authorization"), cookie)
+    account = require_member(require_role(account, *roles), name)
+    return parts().store.database(name), account

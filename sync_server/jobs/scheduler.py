@@ -1,0 +1,24 @@
+"""The scheduler: which job runs when. A job is a thin call of a service function."""
+
+from __future__ import annotations
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from sync_server.jobs.resolve_sweep import resolve_sweep
+from sync_server.parts import Parts
+
+
+def start_scheduler(parts: Parts) -> BackgroundScheduler:
+    """Start the jobs; a run that is late is made up for once, and none overlaps itself."""
+    scheduler = BackgroundScheduler(
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+    )
+    scheduler.add_job(
+        resolve_sweep,
+        "interval",
+        seconds=parts.settings.resolve_sweep_seconds,
+        args=(parts,),
+        id="resolve-sweep",
+    )
+    scheduler.start()
+    return scheduler
