@@ -24,13 +24,18 @@ class Author:
 
     def envelope(self, kind: str) -> dict[str, Any]:
         """The members that every document has, for something captured now."""
-        return {"type": kind, "schema_version": 1, "gazetteer": "2023", **self.capture()}
+        return {
+            "type": kind,
+            "schema_version": 1,
+            "author": self.account,
+            "gazetteer": "2023",
+            **self.capture(),
+        }
 
     def capture(self) -> dict[str, Any]:
-        """The members that say who captured this, on which tablet and when."""
+        """On which tablet and when this is captured: new with each edit, as the author is not."""
         self.captured += 1
         return {
-            "author": self.account,
             "device": self.device,
             "device_seq": self.captured,
             "captured_at": datetime.now(PHNOM_PENH).isoformat(timespec="seconds"),

@@ -75,6 +75,8 @@ class Service:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
+        if error is not None:
+            print("\n".join(self._troubles()), file=sys.stderr)
 
     def person(self, name: str, role: str) -> Person:
         """Make an account that is a member of the programme's database."""
@@ -118,6 +120,11 @@ class Service:
             if found:
                 return found[1]
         raise ServiceFailed(f"The service did not start:\n{self.log.read_text()[-3000:]}")
+
+    def _troubles(self) -> list[str]:
+        """The end of the service's log, without the lines that only tell of requests."""
+        lines = self.log.read_text("utf-8", errors="replace").splitlines()
+        return [line for line in lines if '"event":"request"' not in line][-20:]
 
     @staticmethod
     def _command(*arguments: str) -> Sequence[str]:

@@ -145,36 +145,51 @@ class Story:
     def look_at_the_queue(self) -> None:
         self.tell.chapter("Bopha, the coordinator, looks at the queue")
         eventually(self._reviewed_everywhere, seconds=PATIENCE, what="a review of each proposal")
-        reviews = self._reviews(self.sokha)
+        status, answer = self.service.api(self.bopha, "GET", "/queue")
+        self.tell.expect(status == 200, "The queue opens for a coordinator.")
+        self.queue = {row["proposal"]: row for row in answer.get("proposals", ())}
         self.tell.table(
             "Waiting for a decision",
             ("household", "state", "requested", "revision"),
             [
-                (name, reviews[doc_id]["state"], self._requested(doc_id), self._rev(doc_id)[:9])
+                (name, row["state"], _dollars(row["requested_cents"]), row["revision"][:9])
                 for doc_id, name in self.proposals.items()
+                if (row := self.queue.get(doc_id))
             ],
         )
-        states = {review["state"] for review in reviews.values()}
-        self.tell.expect(states == {"in_review"}, "Each proposal has a review on the tablets.")
+        self.tell.expect(set(self.queue) == set(self.proposals), "Both proposals wait in it.")
+        states = {review["state"] for review in self._reviews(self.dara).values()}
+        self.tell.expect(states == {"in_review"}, "Both tablets show them as in review.")
 
     def approve(self) -> None:
         self.tell.chapter("Bopha approves one proposal")
         self.approved = next(iter(self.proposals))
-        cents = self.sokha.tablet.get(self.approved)["requested_total_cents"]
+        row = self.queue[self.approved]
+        cents = row["requested_cents"]
         stale = self._decide("1-" + "0" * 32, cents)
         self.tell.expect(
-            stale[0] == 409, f"A revision that was not on screen is refused: {reason(stale[1])}"
+            stale["status"] == 409,
+            f"For a revision she has not seen it is refused: {reason(stale)}",
         )
-        status, answer = self._decide(self._rev(self.approved), cents)
-        done = f"{self.proposals[self.approved]}'s proposal is approved for {_dollars(cents)}"
-        self.tell.expect(status == 200, done if status == 200 else f"Approval: {reason(answer)}")
+        outcome = self._decide(row["revision"], cents)
+        name = self.proposals[self.approved]
+        self.tell.expect(
+            outcome["status"] == 200,
+            f"{name}'s proposal is approved for {_dollars(cents)}."
+            if outcome["status"] == 200
+            else f"Approval refused: {reason(outcome)}",
+        )
 
     def end_equal(self) -> None:
         self.tell.chapter("The tablets sync once more")
         eventually(self._approved_everywhere, seconds=PATIENCE, what="the approval on the tablets")
         for worker in self.workers:
             review = self._reviews(worker)[self.approved]
-            self.tell.say(f"{worker.name}'s tablet shows: {review['state']}.")
+            amount = _dollars(review["amount_cents"])
+            self.tell.expect(
+                amount == _dollars(self.queue[self.approved]["requested_cents"]),
+                f"{worker.name}'s tablet shows: {review['state']}, {amount}.",
+            )
         mine, theirs = (worker.tablet.state() for worker in self.workers)
         served = self.sokha.tablet.remote_state(self.service.remote(self.sokha.person))
         self.tell.expect(mine == theirs, "Both tablets hold the same, leaf by leaf.")
@@ -222,14 +237,8 @@ class Story:
         same = self.sokha.tablet.state() == self.dara.tablet.state()
         return states == ["approved", "approved"] and same
 
-    def _requested(self, proposal: str) -> str:
-        return _dollars(self.sokha.tablet.get(proposal)["requested_total_cents"])
-
-    def _rev(self, doc_id: str) -> str:
-        rev: str = self.sokha.tablet.get(doc_id)["_rev"]
-        return rev
-
-    def _decide(self, rev: str, cents: int) -> tuple[int, Any]:
+    def _decide(self, rev: str, cents: int) -> dict[str, Any]:
+        """Approve the chosen proposal at this revision; answers the outcome."""
         decision = {
             "proposal": self.approved,
             "rev": rev,
@@ -238,10 +247,8 @@ class Story:
         }
         body = {"decisions": [decision]}
         status, answer = self.service.api(self.bopha, "POST", "/decisions", body)
-        if status != 200:
-            return status, answer
-        (outcome,) = answer["outcomes"]
-        return outcome["status"], outcome
+        outcome: dict[str, Any] = answer["outcomes"][0] if status == 200 else answer
+        return {"status": status, **outcome}
 
     def _photos_arrived(self) -> bool:
         photos = {**self.sokha.photos, **self.dara.photos}
