@@ -23,7 +23,7 @@ blueprint = ApiBlueprint("api_proposals", __name__, url_prefix="/api")
 @blueprint.arguments(payloads.QueueQuery, location="query")
 @blueprint.response(200, payloads.Queue)
 def queue(query: Mapping[str, Any], database: str) -> dict[str, Any]:
-    """Proposals that wait for a decision, the oldest first; pages stay whole while others decide."""
+    """Proposals that wait for a decision, oldest first; pages stay whole while others decide."""
     found, _ = open_database(database, "coordinator")
     after = _read_cursor(query["after"]) if query["after"] else None
     with parts().sql.connect().execution_options(read_only=True) as connection:

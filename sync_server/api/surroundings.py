@@ -26,7 +26,7 @@ class Parser(FlaskParser):
     """Reads arguments, and says what is wrong with them as every surface does."""
 
     def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
-        messages = cast(Mapping[str, Any], error.normalized_messages())
+        messages = cast(Mapping[str, Any], error.messages)
         raise BadRequest(f"Check what was sent: {orjson.dumps(messages, default=str).decode()}")
 
     def _handle_invalid_json_error(self, *_: Any, **__: Any) -> NoReturn:
