@@ -1,0 +1,137 @@
+"""A programme on the real engine and a real SQL database, with the intake run by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import Engine
+
+from sync_server.intake.notices import notice_id
+from sync_server.intake.pipeline import Pipeline
+from sync_server.sql import open_engine, upgrade
+from sync_server.storage.base import (
+    AttachmentWrite,
+    Database,
+    DocumentStore,
+    Origin,
+    Revisions,
+    RevisionWrite,
+)
+from sync_server.storage.sqlite import open_store
+from sync_server.workflow.decisions import Decision, Outcome, decide
+from sync_server.workflow.publish import review_id
+
+NAME = "rushit"
+NOW = 1_750_000_000_000
+CAPTURED = "2025-06-15T10:00:00+07:00"
+
+
+def household(**changes: Any) -> dict[str, Any]:
+    return {
+        "type": "household",
+        "schema_version": 1,
+        "author": "sok",
+        "device": "tablet-1",
+        "device_seq": 1,
+        "captured_at": CAPTURED,
+        "village": "01020101",
+        "head": {"surname_km": "សុខ", "given_name_km": "ដារ៉ា", "sex": "male", "birth_year": 1980},
+        "phone": "+85512345678",
+        "members_total": 4,
+        "members_women": 2,
+        "consent": {"date": "2025-06-15", "method": "signature"},
+        **changes,
+    }
+
+
+def proposal(**changes: Any) -> dict[str, Any]:
+    return {
+        "type": "proposal",
+        "schema_version": 1,
+        "author": "sok",
+        "device": "tablet-1",
+        "device_seq": 2,
+        "captured_at": CAPTURED,
+        "household": "household:1",
+        "activity": "chicken",
+        "lines": [{"item": "chick", "quantity": 30, "unit": "head", "unit_price_cents": 120}],
+        "requested_total_cents": 3600,
+        "submitted": True,
+        **changes,
+    }
+
+
+@dataclass
+class Programme:
+    """Tablets push, the intake runs, coordinators decide."""
+
+    store: DocumentStore
+    sql: Engine
+    clock: int = NOW
+    names: Sequence[str] = field(default=(NAME,))
+
+    @property
+    def db(self) -> Database:
+        return self.store.database(NAME)
+
+    def push(
+        self,
+        doc_id: str,
+        *path: str,
+        account: str = "sok",
+        deleted: bool = False,
+        received_at: int | None = None,
+        attachments: dict[str, AttachmentWrite] | None = None,
+        **body: Any,
+    ) -> str:
+        """Store one revision as a tablet's push does. `path`: as `2-b`, `1-a`."""
+        start = int(path[0].partition("-")[0])
+        revisions = Revisions(start, [rev.partition("-")[2] for rev in path])
+        write = RevisionWrite(doc_id, revisions, orjson.dumps(body), deleted, attachments or {})
+        origin = Origin(account, "tablet", received_at or self.clock)
+        (result,) = self.db.bulk_docs([write], new_edits=False, origin=origin)
+        assert result.error is None
+        return path[0]
+
+    def intake(self) -> None:
+        Pipeline(self.store, self.sql, self.names, now=lambda: self.clock).drain()
+
+    def body(self, doc_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = orjson.loads(self.db.get(doc_id).body)
+        return found
+
+    def review(self, doc_id: str) -> dict[str, Any] | None:
+        (found,) = self.db.winners([review_id(doc_id)])
+        return orjson.loads(found.body) if found and not found.deleted else None
+
+    def notice(self, kind: str, doc_id: str) -> dict[str, Any] | None:
+        (found,) = self.db.winners([notice_id(kind, doc_id)])
+        return orjson.loads(found.body) if found and not found.deleted else None
+
+    def live(self, doc_id: str) -> list[str]:
+        return [leaf.rev for leaf in self.db.state(doc_id).leaves if not leaf.deleted]
+
+    def decide(self, doc_id: str, action: str = "approve", **changes: Any) -> Outcome:
+        review = self.review(doc_id)
+        assert review is not None
+        asked = {"rev": review["revision"], "amount_cents": 3600, **changes}
+        actor = asked.pop("actor", "bopha")
+        decision = Decision(proposal=doc_id, action=action, **asked)
+        (outcome,) = decide(self.sql, self.db, [decision], actor, self.clock)
+        return outcome
+
+
+@pytest.fixture
+def programme(tmp_path: Path) -> Iterator[Programme]:
+    store = open_store(tmp_path / "databases")
+    store.create(NAME)
+    sql = open_engine(f"sqlite:///{tmp_path / 'service.db'}")
+    upgrade(sql)
+    yield Programme(store, sql)
+    store.close()
+    sql.dispose()
