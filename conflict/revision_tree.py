@@ -200,6 +200,12 @@ class RevisionTree:
     def encode(self) -> bytes:
         return orjson.dumps(list(self.branches()))
 
+    @staticmethod
+    def encode_path(start: int, ids: Sequence[str], *, deleted: bool, body: int | None) -> bytes:
+        """What `encode` gives for a tree of this one path, without making the tree."""
+        bodies = [] if body is None else [(0, body)]
+        return orjson.dumps([[start, ids, None, [0] if deleted else [], bodies]])
+
     @classmethod
     def decode(cls, data: bytes) -> RevisionTree:
         return cls.from_branches(orjson.loads(data))

@@ -17,6 +17,7 @@ from sync_server.replication.incoming import check_may_write, read_document
 from sync_server.replication.local import LocalWrite, read_local
 from sync_server.replication.rendering import error_row, json_response
 from sync_server.replication.surroundings import open_database, origin, parts
+from sync_server.settings import Settings
 from sync_server.storage.base import Database, RevisionWrite, WriteResult
 
 blueprint = Blueprint("replication_bulk_docs", __name__)
@@ -33,15 +34,15 @@ def bulk_docs(name: str) -> Response:
     database, sender = open_database(name)
     with json_object() as payload:
         documents, new_edits = _documents(payload)
-        writes = [_read(document, new_edits) for document in documents]
+        settings = parts().settings
+        writes = [_read(document, settings, new_edits) for document in documents]
         results = _store(database, sender, writes, new_edits)
     if new_edits:
         return json_response([_row(result) for result in results], 201)
     return json_response([_row(result) for result in results if result.error], 201)
 
 
-def _read(document: Any, new_edits: bool) -> RevisionWrite | LocalWrite:
-    settings = parts().settings
+def _read(document: Any, settings: Settings, new_edits: bool) -> RevisionWrite | LocalWrite:
     if type(document) is dict:
         doc_id = document.get("_id")
         if type(doc_id) is str and doc_id.startswith(LOCAL_PREFIX):

@@ -87,7 +87,7 @@ def ancestry(rev: Any, revisions: Any) -> Revisions | None:
         generation, rev_id = split_revision(rev)
         return Revisions(generation, [rev_id])
     found = _revisions(revisions)
-    if rev is not None and split_revision(rev) != (found.start, found.ids[0]):
+    if rev not in (None, found.rev) and split_revision(rev) != (found.start, found.ids[0]):
         raise DocumentInvalid("`_rev` and `_revisions` name different revisions.")
     return found
 
@@ -107,4 +107,6 @@ def _revision_ids(ids: list[Any]) -> Sequence[str]:
     for rev_id in ids:
         if type(rev_id) is not str or not _REV_ID(rev_id):
             raise DocumentInvalid("`_revisions.ids` must hold revision ids as strings.")
+    if "".join(ids).islower():
+        return ids
     return [_canonical(rev_id) for rev_id in ids]

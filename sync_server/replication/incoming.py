@@ -16,7 +16,7 @@ from sync_server.errors import (
 from sync_server.replication.identifiers import DESIGN_PREFIX, ancestry, document_id
 from sync_server.replication.parsing import encode
 from sync_server.settings import Settings
-from sync_server.storage.base import AttachmentWrite, Revisions, RevisionWrite
+from sync_server.storage.base import NO_ATTACHMENTS, AttachmentWrite, Revisions, RevisionWrite
 
 _KNOWN = frozenset(
     (
@@ -58,10 +58,7 @@ def read_document(
     """
     if type(document) is not dict:
         raise BadRequest("A document must be a JSON object.")
-    special = {key: document.pop(key) for key in [k for k in document if k[:1] == "_"]}
-    if not _KNOWN.issuperset(special):
-        unknown = min(special.keys() - _KNOWN)
-        raise DocumentInvalid(f"Bad special document member: {unknown}")
+    special = _take_special(document)
     doc_id = document_id(special.get("_id", doc_id))
     deleted = special.get("_deleted", False)
     if type(deleted) is not bool:
@@ -73,6 +70,15 @@ def read_document(
         deleted,
         read_attachments(special.get("_attachments"), settings, contents),
     )
+
+
+def _take_special(document: dict[str, Any]) -> dict[str, Any]:
+    """Take the underscore members out of the document. Raises DocumentInvalid."""
+    special = {key: document.pop(key) for key in [k for k in document if k[:1] == "_"]}
+    if not _KNOWN.issuperset(special):
+        unknown = min(special.keys() - _KNOWN)
+        raise DocumentInvalid(f"Bad special document member: {unknown}")
+    return special
 
 
 def _revisions(special: Mapping[str, Any], new_edits: bool) -> Revisions | None:
@@ -101,11 +107,11 @@ def check_may_write(doc_id: str, is_admin: bool) -> Forbidden | None:
 
 def read_attachments(
     value: Any, settings: Settings, contents: Parts | None = None
-) -> dict[str, AttachmentWrite]:
+) -> Mapping[str, AttachmentWrite]:
     """The `_attachments` member. Raises DocumentInvalid, BadRequest, RequestTooLarge."""
     if not value:
         if value is None or value == {}:
-            return {}
+            return NO_ATTACHMENTS
         raise DocumentInvalid("`_attachments` must be an object.")
     if type(value) is not dict:
         raise DocumentInvalid("`_attachments` must be an object.")

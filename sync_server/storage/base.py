@@ -14,7 +14,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
 from sync_server.errors import NotFound, SyncError
@@ -80,8 +81,11 @@ class AttachmentWrite:
     """`gzip` where `data` is gzip-encoded."""
 
 
-@dataclass(frozen=True, slots=True)
-class RevisionWrite:
+NO_ATTACHMENTS: Mapping[str, Any] = MappingProxyType({})
+"""Of the many revisions that have none."""
+
+
+class RevisionWrite(NamedTuple):
     """One revision of one document to store.
 
     `revisions` with `new_edits=False`: the revision itself with its ancestry. With
@@ -94,13 +98,12 @@ class RevisionWrite:
     body: bytes
     """A JSON object without members that start with an underscore."""
     deleted: bool = False
-    attachments: Mapping[str, AttachmentWrite] = field(default_factory=dict)
+    attachments: Mapping[str, AttachmentWrite] = NO_ATTACHMENTS
     area: str | None = None
     """The document's area after this write; None keeps what it has (`""` for a new one)."""
 
 
-@dataclass(frozen=True, slots=True)
-class WriteResult:
+class WriteResult(NamedTuple):
     """What became of one `RevisionWrite`, in the order they were given."""
 
     doc_id: str
@@ -110,8 +113,7 @@ class WriteResult:
     """False where the revision was known already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(NamedTuple):
     """A stored revision with its body."""
 
     doc_id: str
@@ -162,8 +164,7 @@ class DocumentState:
         return self.leaves[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A row of the changes feed: a document at its latest update sequence."""
 
     seq: str
@@ -206,8 +207,7 @@ class LocalDocument:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RevsDiff:
+class RevsDiff(NamedTuple):
     missing: Sequence[str]
     possible_ancestors: Sequence[str]
 

@@ -107,8 +107,7 @@ def test_several_processes_write_at_once_and_nothing_is_lost(
 def test_an_exception_in_a_batch_writes_nothing(db: Database) -> None:
     put(db, "a")
     before = db.update_seq()
-    broken = write("c", "1-c")
-    object.__setattr__(broken, "body", object())
+    broken = write("c", "1-c")._replace(body=object())  # type: ignore[arg-type]
     with pytest.raises(Exception):  # noqa: B017 - whatever it is
         replicate(db, write("b", "1-b"), broken)
     assert db.update_seq() == before

@@ -53,8 +53,6 @@ def steps(db: SQLiteDatabase, work: Callable[[Database], object]) -> int:
 
     work(db)  # connections are open and statements prepared from here on
     connections: list[sqlite3.Connection] = [*db.connections._idle]
-    if db.connections._writer is not None:
-        connections.append(db.connections._writer)
     for connection in connections:
         connection.set_progress_handler(step, 1)
     try:

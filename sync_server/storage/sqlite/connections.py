@@ -22,6 +22,8 @@ WRITE_PATIENCE = 30.0
 RECOVERY_PATIENCE = 10.0
 """Seconds a reader waits while another process recovers the log that a crash left behind."""
 
+_WAIT_IN_SQLITE = f"PRAGMA busy_timeout = {int(RECOVERY_PATIENCE * 1000)}"
+
 _inherited: list[object] = []
 """Connections of a parent process: kept from the garbage collector, because closing them in the
 child would drop the parent's file locks."""
@@ -86,13 +88,12 @@ class Connections:
     def _forget(self) -> None:
         self._process = os.getpid()
         self._idle: deque[sqlite3.Connection] = deque()
-        self._writer: sqlite3.Connection | None = None
         self._write_lock = threading.Lock()
         self._file = 0
 
     def _after_fork(self) -> None:
         if self._process != os.getpid():
-            _inherited.append((self._idle, self._writer))
+            _inherited.append(self._idle)
             self._forget()
 
     def open(self) -> sqlite3.Connection:
@@ -107,11 +108,6 @@ class Connections:
             raise
         return connection
 
-    def _open_writer(self) -> sqlite3.Connection:
-        connection = self.open()
-        connection.execute("PRAGMA busy_timeout = 0")  # `patiently` waits instead
-        return connection
-
     def is_current(self) -> bool:
         """Whether the file at the path is still the one these connections opened."""
         try:
@@ -123,14 +119,20 @@ class Connections:
     def read(self) -> Iterator[sqlite3.Connection]:
         """A connection for reading; each statement sees one state of the database."""
         self._after_fork()
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self.open()
+        connection = self._take()
         try:
             yield connection
         finally:
             self._idle.append(connection)
+
+    def _take(self) -> sqlite3.Connection:
+        """The one used last: the pages that it holds are the likeliest to be current, and where
+        it was the last to write, all of them are.
+        """
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self.open()
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -146,10 +148,10 @@ class Connections:
     def write(self) -> Iterator[sqlite3.Connection]:
         """A transaction: on disk when the block ends, undone where it raises."""
         self._after_fork()
-        with self._write_lock:
-            connection = self._writer = self._writer or self._open_writer()
-            patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+        with self._write_lock, self.read() as connection:
+            connection.execute("PRAGMA busy_timeout = 0")  # `patiently` waits instead
             try:
+                patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
                 yield connection
                 connection.execute("COMMIT")
             except BaseException as error:
@@ -161,14 +163,12 @@ class Connections:
                         " administrator, and sync again later."
                     ) from error
                 raise
+            finally:
+                connection.execute(_WAIT_IN_SQLITE)
 
     def close(self) -> None:
         """Close what is idle; later uses open anew."""
         self._after_fork()
         while self._idle:
             self._idle.pop().close()
-        with self._write_lock:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
         self._file = 0

@@ -9,12 +9,20 @@ from typing import Any
 import orjson
 
 from conflict.revision_tree import Branch, RevisionTree
-from sync_server.storage.base import AttachmentInfo, Leaf, Origin, Revision, Revisions
+from sync_server.storage.base import (
+    NO_ATTACHMENTS,
+    AttachmentInfo,
+    Leaf,
+    Origin,
+    Revision,
+    Revisions,
+)
 
 QUERY_PARAMETERS = 500
 """Ids in one query: SQLite takes many more, but each length is a statement to prepare."""
 
-NO_ATTACHMENTS: Mapping[str, AttachmentInfo] = {}
+NEW = 0
+"""The sequence of a document that has not been stored yet."""
 
 
 class Document:

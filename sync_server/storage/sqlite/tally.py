@@ -22,27 +22,29 @@ class Tally:
     __slots__ = ("_changes",)
 
     def __init__(self) -> None:
-        self._changes: Counter[tuple[str, int, int]] = Counter()
+        self._changes: Counter[tuple[str, int]] = Counter()
+        """By area and small range."""
 
     def add(self, area: str, seq: int) -> None:
-        self._count(area, seq, 1)
+        self._changes[area, seq >> SMALL] += 1
 
     def remove(self, area: str, seq: int) -> None:
-        self._count(area, seq, -1)
+        self._changes[area, seq >> SMALL] -= 1
 
-    def _count(self, area: str, seq: int, step: int) -> None:
-        changes = self._changes
-        small, large = seq >> SMALL, seq >> LARGE
-        changes[EVERYWHERE, SMALL, small] += step
-        changes[EVERYWHERE, LARGE, large] += step
-        changes[area, SMALL, small] += step
-        changes[area, LARGE, large] += step
+    def _rows(self) -> Counter[tuple[str, int, int]]:
+        rows: Counter[tuple[str, int, int]] = Counter()
+        for (area, small), step in self._changes.items():
+            large = small >> (LARGE - SMALL)
+            for where in (EVERYWHERE, area):
+                rows[where, SMALL, small] += step
+                rows[where, LARGE, large] += step
+        return rows
 
     def save(self, connection: sqlite3.Connection) -> None:
         connection.executemany(
             "INSERT INTO tally VALUES (?, ?, ?, ?) ON CONFLICT (area, level, range)"
             " DO UPDATE SET documents = documents + excluded.documents",
-            [(*key, step) for key, step in self._changes.items() if step],
+            [(*key, step) for key, step in self._rows().items() if step],
         )
 
 

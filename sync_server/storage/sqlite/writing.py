@@ -9,20 +9,16 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
 
 import orjson
 
 from conflict.revision import generation
-from conflict.revision_tree import Graft, Node, RevisionTree
-from sync_server.errors import Conflict, NotFound, SyncError
+from conflict.revision_tree import Graft, RevisionTree
+from sync_server.errors import Conflict, SyncError
 from sync_server.storage.base import AttachmentInfo, Origin, Revisions, RevisionWrite, WriteResult
 from sync_server.storage.sqlite import attachments, records
-from sync_server.storage.sqlite.records import Document
-from sync_server.storage.sqlite.tally import Tally
-
-NEW = 0
-"""The sequence of a document that has not been stored yet."""
+from sync_server.storage.sqlite.records import NEW, Document
+from sync_server.storage.sqlite.rows import Rows
 
 
 class Batch:
@@ -30,29 +26,8 @@ class Batch:
 
     def __init__(self, connection: sqlite3.Connection, doc_ids: Sequence[str]) -> None:
         self.connection = connection
-        row = connection.execute(
-            "SELECT update_seq, doc_count, deleted_count, last_document, last_body, revs_limit,"
-            " dropped, EXISTS (SELECT 1 FROM purged) FROM state"
-        ).fetchone()
-        (
-            self.seq,
-            self.doc_count,
-            self.deleted_count,
-            self._last_document,
-            self._last_body,
-            self.revs_limit,
-            dropped,
-            self._has_purged,
-        ) = row
-        if dropped:
-            raise NotFound("Database does not exist.")
+        self._rows = Rows(connection)
         self._documents = records.find_many(connection, list(dict.fromkeys(doc_ids)))
-        self._was_deleted: dict[int, bool] = {}
-        self._touched: dict[str, Document] = {}
-        self._tally = Tally()
-        self._bodies: list[tuple[Any, ...]] = []
-        self._superseded: list[tuple[int, int, int]] = []
-        self._dropped_bodies: list[tuple[int]] = []
 
     # -- one revision ------------------------------------------------------------
 
@@ -62,8 +37,11 @@ class Batch:
         if revisions is None:
             raise ValueError("a replicated revision names itself")
         rev = revisions.rev
+        if write.doc_id not in self._documents and not (self._rows.has_purged or write.attachments):
+            self._insert(write, revisions, rev, origin)
+            return WriteResult(write.doc_id, rev)
         document = self._document(write)
-        if rev in document.tree or (self._has_purged and self._is_purged(write.doc_id, rev)):
+        if rev in document.tree or (self._rows.has_purged and self._is_purged(write.doc_id, rev)):
             known = WriteResult(write.doc_id, rev, changed=False)
             if rev in document.tree:
                 self._lengthen(document, revisions)
@@ -75,6 +53,16 @@ class Batch:
         except SyncError as error:
             return WriteResult(write.doc_id, None, error)
         return self._store(document, write, revisions, parent, infos, origin)
+
+    def _insert(self, write: RevisionWrite, revisions: Revisions, rev: str, origin: Origin) -> None:
+        """Store a document of which nothing is known: its tree is this path, and is not made."""
+        rows = self._rows
+        body = rows.keep_body(write, origin)
+        ids = revisions.ids[: rows.revs_limit]
+        tree = RevisionTree.encode_path(revisions.start, ids, deleted=write.deleted, body=body)
+        document = Document(rows.new_number(), write.doc_id, write.area or "", NEW, rev, tree)
+        rows.insert(document, write.deleted, body)
+        self._documents[write.doc_id] = document
 
     def edit(self, write: RevisionWrite, origin: Origin) -> WriteResult:
         """Make a new revision on the leaf that the client saw (`new_edits=true`)."""
@@ -145,8 +133,8 @@ class Batch:
     def _document(self, write: RevisionWrite) -> Document:
         document = self._documents.get(write.doc_id)
         if document is None:
-            self._last_document += 1
-            document = Document(self._last_document, write.doc_id, "", NEW, "", b"")
+            number = self._rows.new_number()
+            document = Document(number, write.doc_id, "", NEW, "", b"")
             self._documents[write.doc_id] = document
         return document
 
@@ -160,51 +148,24 @@ class Batch:
         origin: Origin,
     ) -> WriteResult:
         tree = document.tree
-        self._touch(document, write.area)
-        self._last_body += 1
-        self._bodies.append(
-            (
-                self._last_body,
-                write.body,
-                records.dump_attachments(infos),
-                origin.account,
-                origin.device,
-                origin.received_at,
-            )
-        )
+        self._rows.touch(document, write.area)
+        body = self._rows.keep_body(write, origin, infos)
         start, ids = revisions
-        done = tree.graft(start, ids, deleted=write.deleted, body=self._last_body)
+        done = tree.graft(start, ids, deleted=write.deleted, body=body)
         if done is Graft.EXTENDED and parent is not None:
             above = tree.nodes[parent]
             if above.body is not None:
-                self._superseded.append((self.seq, above.body, document.number))
-        self._drop(tree.stem(self.revs_limit))
+                self._rows.supersede(document, above.body)
+        self._rows.drop(tree.stem(self._rows.revs_limit))
         return WriteResult(write.doc_id, revisions.rev)
 
     def _lengthen(self, document: Document, revisions: Revisions) -> None:
         """A known revision may come with ancestors that were not known."""
         before = len(document.tree)
         document.tree.graft(revisions.start, revisions.ids)
-        document.tree.stem(self.revs_limit)
+        document.tree.stem(self._rows.revs_limit)
         if len(document.tree) != before:
-            self._touch(document)
-
-    def _touch(self, document: Document, area: str | None = None) -> None:
-        """Give the document the next sequence; the one it had is nobody's from now on."""
-        if document.id not in self._touched:
-            self._touched[document.id] = document
-            if document.seq != NEW:
-                self._was_deleted[document.number] = self._is_deleted(document.tree)
-        if document.seq != NEW:
-            self._tally.remove(document.area, document.seq)
-        if area is not None:
-            document.area = area
-        self.seq += 1
-        document.seq = self.seq
-        self._tally.add(document.area, self.seq)
-
-    def _drop(self, nodes: Sequence[Node]) -> None:
-        self._dropped_bodies += [(node.body,) for node in nodes if node.body is not None]
+            self._rows.touch(document)
 
     def _is_purged(self, doc_id: str, rev: str) -> bool:
         return bool(
@@ -212,12 +173,6 @@ class Batch:
                 "SELECT 1 FROM purged WHERE id = ? AND rev = ?", (doc_id, rev)
             ).fetchone()
         )
-
-    @staticmethod
-    def _is_deleted(tree: RevisionTree) -> bool:
-        return tree.nodes[tree.winner()].deleted
-
-    # -- the end -----------------------------------------------------------------
 
     def purge(self, doc_id: str, revs: Sequence[str]) -> list[str]:
         """Forget leaves; answers those that were there."""
@@ -227,76 +182,11 @@ class Batch:
         tree, done = document.tree, []
         for rev in revs:
             if rev in tree and tree.is_leaf(rev):
-                self._touch(document)
-                self._drop(tree.purge(rev))
+                self._rows.touch(document)
+                self._rows.drop(tree.purge(rev))
                 done.append(rev)
         return done
 
     def save(self) -> None:
         """Write what the batch changed."""
-        connection = self.connection
-        rows = [self._row(document) for document in self._touched.values() if document.tree.nodes]
-        gone = [document for document in self._touched.values() if not document.tree.nodes]
-        for document in gone:
-            self._remove(document)
-        # The rows' old sequences leave the unique index before the new ones enter it.
-        connection.executemany(
-            "INSERT INTO document (number, id, area, seq, rev, deleted, body, live, leaves, tree)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET"
-            " area = excluded.area, seq = excluded.seq, rev = excluded.rev,"
-            " deleted = excluded.deleted, body = excluded.body, live = excluded.live,"
-            " leaves = excluded.leaves, tree = excluded.tree",
-            rows,
-        )
-        connection.executemany("INSERT INTO body VALUES (?, ?, ?, ?, ?, ?)", self._bodies)
-        connection.executemany(
-            "INSERT OR IGNORE INTO superseded VALUES (?, ?, ?)", self._superseded
-        )
-        connection.executemany("DELETE FROM body WHERE number = ?", self._dropped_bodies)
-        self._tally.save(connection)
-        connection.execute(
-            "UPDATE state SET update_seq = ?, doc_count = ?, deleted_count = ?,"
-            " last_document = ?, last_body = ?",
-            (
-                self.seq,
-                self.doc_count,
-                self.deleted_count,
-                self._last_document,
-                self._last_body,
-            ),
-        )
-
-    def _row(self, document: Document) -> tuple[Any, ...]:
-        tree = document.tree
-        nodes = tree.nodes
-        leaves = tree.leaves()
-        winner = nodes[leaves[0]]
-        self._recount(document, winner.deleted)
-        return (
-            document.number,
-            document.id,
-            document.area,
-            document.seq,
-            leaves[0],
-            winner.deleted,
-            winner.body,
-            sum(not nodes[leaf].deleted for leaf in leaves),
-            orjson.dumps(leaves).decode() if len(leaves) > 1 else None,
-            tree.encode(),
-        )
-
-    def _recount(self, document: Document, deleted: bool | None) -> None:
-        """Keep the counts; `deleted` None: the document is gone."""
-        before = self._was_deleted.get(document.number)
-        if before is not None:
-            self.deleted_count -= before
-            self.doc_count -= not before
-        if deleted is not None:
-            self.deleted_count += deleted
-            self.doc_count += not deleted
-
-    def _remove(self, document: Document) -> None:
-        self._recount(document, None)
-        self._tally.remove(document.area, document.seq)
-        for table, column in (("document", "number"), ("attachment", "document")):
-            self.connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (document.number,))
+        self._rows.save()

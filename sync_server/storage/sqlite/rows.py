@@ -1,0 +1,185 @@
+"""Rows that a transaction has changed, gathered while it runs and written together at its end."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from conflict.revision_tree import Node
+from sync_server.errors import NotFound
+from sync_server.storage.base import NO_ATTACHMENTS, AttachmentInfo, Origin, RevisionWrite
+from sync_server.storage.sqlite import records
+from sync_server.storage.sqlite.records import NEW, Document
+from sync_server.storage.sqlite.tally import Tally
+
+Row = tuple[Any, ...]
+
+_COLUMNS = "number, id, area, seq, rev, deleted, body, live, leaves, tree"
+_DELETED = _COLUMNS.split(", ").index("deleted")
+
+
+class Rows:
+    """Documents, bodies and the database's counters as this transaction will leave them."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Raises NotFound where the database has been dropped."""
+        self._connection = connection
+        self._last_document: int
+        self._last_body: int
+        (
+            self.seq,
+            self._doc_count,
+            self._deleted_count,
+            self._last_document,
+            self._last_body,
+            self.revs_limit,
+            dropped,
+            self.has_purged,
+        ) = connection.execute(
+            "SELECT update_seq, doc_count, deleted_count, last_document, last_body, revs_limit,"
+            " dropped, EXISTS (SELECT 1 FROM purged) FROM state"
+        ).fetchone()
+        if dropped:
+            raise NotFound("Database does not exist.")
+        self._touched: dict[str, Document] = {}
+        self._inserted: dict[str, Row] = {}
+        """Of documents that one revision made: nearly all, in a tablet's first push."""
+        self._was_deleted: dict[int, bool] = {}
+        self._tally = Tally()
+        self._bodies: list[Row] = []
+        self._superseded: list[tuple[int, int, int]] = []
+        self._dropped_bodies: list[tuple[int]] = []
+
+    # -- gathering ---------------------------------------------------------------
+
+    def new_number(self) -> int:
+        self._last_document += 1
+        return self._last_document
+
+    def keep_body(
+        self,
+        write: RevisionWrite,
+        origin: Origin,
+        infos: Mapping[str, AttachmentInfo] = NO_ATTACHMENTS,
+    ) -> int:
+        """The number under which the body will be found."""
+        number = self._last_body = self._last_body + 1
+        attachments = records.dump_attachments(infos) if infos else None
+        account, device, received_at = origin.account, origin.device, origin.received_at
+        self._bodies.append((number, write.body, attachments, account, device, received_at))
+        return number
+
+    def insert(self, document: Document, deleted: bool, body: int) -> None:
+        """A new document of one path, with its tree encoded already."""
+        seq = document.seq = self.seq = self.seq + 1
+        self._tally.add(document.area, seq)
+        identity = (document.number, document.id, document.area, seq, document.rev)
+        row = (*identity, deleted, body, not deleted, None, document.encoded)
+        self._inserted[document.id] = row
+
+    def touch(self, document: Document, area: str | None = None) -> None:
+        """Give the document the next sequence; the one it had is nobody's from now on.
+
+        To be called before its winner changes. `area`: where it belongs from now on.
+        """
+        if document.id not in self._touched:
+            self._touched[document.id] = document
+            is_stored = document.seq != NEW and self._inserted.pop(document.id, None) is None
+            if is_stored:
+                tree = document.tree
+                self._was_deleted[document.number] = tree.nodes[tree.winner()].deleted
+        if document.seq != NEW:
+            self._tally.remove(document.area, document.seq)
+        if area is not None:
+            document.area = area
+        self.seq += 1
+        document.seq = self.seq
+        self._tally.add(document.area, self.seq)
+
+    def supersede(self, document: Document, body: int) -> None:
+        """The body belongs to an inner revision from this sequence on."""
+        self._superseded.append((self.seq, body, document.number))
+
+    def drop(self, nodes: Sequence[Node]) -> None:
+        """The bodies of these nodes are no longer needed."""
+        self._dropped_bodies += [(node.body,) for node in nodes if node.body is not None]
+
+    # -- writing -----------------------------------------------------------------
+
+    def save(self) -> None:
+        connection = self._connection
+        self._save_documents()
+        connection.executemany("INSERT INTO body VALUES (?, ?, ?, ?, ?, ?)", self._bodies)
+        connection.executemany(
+            "INSERT OR IGNORE INTO superseded VALUES (?, ?, ?)", self._superseded
+        )
+        connection.executemany("DELETE FROM body WHERE number = ?", self._dropped_bodies)
+        self._tally.save(connection)
+        connection.execute(
+            "UPDATE state SET update_seq = ?, doc_count = ?, deleted_count = ?,"
+            " last_document = ?, last_body = ?",
+            (
+                self.seq,
+                self._doc_count,
+                self._deleted_count,
+                self._last_document,
+                self._last_body,
+            ),
+        )
+
+    def _save_documents(self) -> None:
+        kept: list[Row] = []
+        for document in self._touched.values():
+            if document.tree.nodes:
+                kept.append(self._row(document))
+            else:
+                self._remove(document)
+        deleted = sum(row[_DELETED] for row in self._inserted.values())
+        self._deleted_count += deleted
+        self._doc_count += len(self._inserted) - deleted
+        self._connection.executemany(
+            f"INSERT INTO document ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (number) DO UPDATE SET"
+            " area = excluded.area, seq = excluded.seq, rev = excluded.rev,"
+            " deleted = excluded.deleted, body = excluded.body, live = excluded.live,"
+            " leaves = excluded.leaves, tree = excluded.tree",
+            [*kept, *self._inserted.values()],
+        )
+
+    def _row(self, document: Document) -> Row:
+        tree = document.tree
+        nodes = tree.nodes
+        leaves = tree.leaves()
+        winner = nodes[leaves[0]]
+        self._recount(document, winner.deleted)
+        return (
+            document.number,
+            document.id,
+            document.area,
+            document.seq,
+            leaves[0],
+            winner.deleted,
+            winner.body,
+            sum(not nodes[leaf].deleted for leaf in leaves),
+            orjson.dumps(leaves).decode() if len(leaves) > 1 else None,
+            tree.encode(),
+        )
+
+    def _recount(self, document: Document, deleted: bool | None) -> None:
+        """Keep the counts; `deleted` None: the document is gone."""
+        before = self._was_deleted.get(document.number)
+        if before is not None:
+            self._deleted_count -= before
+            self._doc_count -= not before
+        if deleted is not None:
+            self._deleted_count += deleted
+            self._doc_count += not deleted
+
+    def _remove(self, document: Document) -> None:
+        self._recount(document, None)
+        self._tally.remove(document.area, document.seq)
+        for table, column in (("document", "number"), ("attachment", "document")):
+            self._connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (document.number,))
