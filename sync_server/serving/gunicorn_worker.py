@@ -47,6 +47,8 @@ ACCOUNT_KEY = "sync_server.account"
 # revision they want in `open_revs` or `atts_since`, which takes several times that.
 message.MAX_REQUEST_LINE = LONGEST_REQUEST_LINE
 
+_CLIENT_IS_GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)
+
 _STATUS_OF = {
     errors.LimitRequestLine: (414, "uri_too_long", "URI Too Long"),
     errors.LimitRequestHeaders: (431, "headers_too_large", "Request Header Fields Too Large"),
@@ -135,7 +137,7 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
         except (StopIteration, errors.NoMoreData, gevent.GreenletExit):
             pass
         except OSError as error:
-            if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF):
+            if error.errno not in _CLIENT_IS_GONE:
                 self.log.exception("socket error")
         except Exception as error:
             self.handle_error(request, client, addr, error)
@@ -161,11 +163,12 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
                 self.log.access(response, request, environ, time.perf_counter() - started)
                 if hasattr(body, "close"):
                     body.close()
-        except Exception:
+        except Exception as error:
             if not response.headers_sent:
                 raise
             # Whoever reads must notice that the answer is not whole: no end of it is sent.
-            self.log.exception("error while an answer was sent")
+            if not isinstance(error, OSError) or error.errno not in _CLIENT_IS_GONE:
+                self.log.exception("error while an answer was sent")
             raise StopIteration from None
         if response.should_close():
             raise StopIteration

@@ -182,3 +182,16 @@ def test_metrics_may_be_kept_to_admins() -> None:
         assert wire.request("GET /metrics").status == 200
         wire.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         assert wire.answer().status == 401
+
+
+def test_clients_that_leave_a_feed_are_no_error_in_the_log(own_server: RunningServer) -> None:
+    for _ in range(3):
+        with Wire(own_server) as wire:
+            line = b"GET /db/rushit/_changes?feed=continuous&since=now&heartbeat=50 HTTP/1.1"
+            wire.send(line + b"\r\n" + wire.signed_in + b"\r\n")
+            assert wire.head()[0] == 200
+    # Heartbeats have met the closed connections by then, and more than once.
+    time.sleep(0.5)
+    assert own_server.stop() == 0
+    assert '"level":"error"' not in own_server.log()
+    assert "Traceback" not in own_server.log()
