@@ -94,10 +94,7 @@ def test_a_killed_worker_is_started_again(own_server: RunningServer) -> None:
     (worker,) = running(own_server, "serving.worker")
     worker.kill()
     assert eventually(
-        lambda: (
-            bool(running(own_server, "serving.worker"))
-            and running(own_server, "serving.worker")[0].pid != worker.pid
-        )
+        lambda: any(other.pid != worker.pid for other in running(own_server, "serving.worker"))
     )
     assert healthy(own_server)
 
