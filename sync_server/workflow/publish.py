@@ -38,26 +38,37 @@ def publish_all(sql: Engine, database: Database) -> int:
 def _publish_batch(sql: Engine, database: Database) -> int:
     with sql.connect().execution_options(read_only=True) as connection:
         rows = ledger.unpublished(connection, database.name, BATCH)
-        if not rows:
-            return 0
-        doc_ids = list(dict.fromkeys(doc_id for _, doc_id in rows))
+    if not rows:
+        return 0
+    doc_ids = list(dict.fromkeys(doc_id for _, doc_id in rows))
+    # The documents are read before the ledger: whoever publishes a later state meanwhile changes
+    # them, so that this write is refused instead of putting an older state on top.
+    present = dict(zip(doc_ids, database.winners([*map(review_id, doc_ids)]), strict=True))
+    with sql.connect().execution_options(read_only=True) as connection:
         found = proposals.find(connection, database.name, doc_ids)
         steps = {doc_id: ledger.history(connection, database.name, doc_id) for doc_id in found}
-    _write(database, [_review(found[doc_id], steps[doc_id]) for doc_id in found])
+    reviews = [_review(found[doc_id], steps[doc_id]) for doc_id in found]
+    refused = _write(database, reviews, [present[doc_id] for doc_id in found])
+    told = [number for number, doc_id in rows if review_id(doc_id) not in refused]
     with sql.begin() as connection:
-        ledger.mark_published(connection, [number for number, _ in rows])
+        ledger.mark_published(connection, told)
     return len(rows)
 
 
-def _write(database: Database, reviews: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
-    present = database.winners([doc_id for doc_id, _, _ in reviews])
+def _write(
+    database: Database,
+    reviews: Sequence[tuple[str, str, dict[str, Any]]],
+    present: Sequence[Revision | None],
+) -> set[str]:
+    """Answers the documents that somebody else has changed since they were read."""
     writes = [
         write
         for (doc_id, area, content), found in zip(reviews, present, strict=True)
         if (write := _edit(doc_id, area, content, found)) is not None
     ]
     origin = Origin(ACTOR, "", time.time_ns() // 1_000_000)
-    database.bulk_docs(writes, new_edits=True, origin=origin)
+    results = database.bulk_docs(writes, new_edits=True, origin=origin)
+    return {result.doc_id for result in results if result.error is not None}
 
 
 def _edit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -216,6 +217,27 @@ def test_a_crash_between_ledger_and_review_is_repaired(
     assert publish_all(waiting.sql, waiting.db) == 1
     assert state(waiting) == "approved"
     assert publish_all(waiting.sql, waiting.db) == 0
+
+
+def test_a_slow_publisher_does_not_put_an_older_state_on_top(
+    waiting: Programme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("sync_server.workflow.decisions.publish_all", lambda *_: None)
+        waiting.decide(DOC, "return", reason="how many birds?")
+    read = proposals.find
+
+    def overtaken(*arguments: Any) -> Any:
+        found = read(*arguments)
+        if found[DOC].state == "returned":
+            monkeypatch.undo()
+            waiting.push(DOC, "2-p", "1-p", **proposal(birds=30))
+            waiting.intake()
+        return found
+
+    monkeypatch.setattr("sync_server.workflow.publish.proposals.find", overtaken)
+    publish_all(waiting.sql, waiting.db)
+    assert state(waiting) == "in_review"
 
 
 def test_the_queue_is_in_order_and_pages_do_not_skip_or_repeat(programme: Programme) -> None:
