@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 
 from sync_server.errors import BadRequest, NotFound
 from sync_server.storage.base import LocalDocument
@@ -31,8 +32,10 @@ def get(connection: sqlite3.Connection, owner: str, doc_id: str) -> LocalDocumen
 
 
 def put(connection: sqlite3.Connection, owner: str, doc_id: str, number: int, body: bytes) -> None:
+    now = time.time_ns() // 1_000_000
     connection.execute(
-        "INSERT OR REPLACE INTO local VALUES (?, ?, ?, ?)", (owner, doc_id, number, body)
+        "INSERT OR REPLACE INTO local (owner, id, rev, content, updated_at) VALUES (?, ?, ?, ?, ?)",
+        (owner, doc_id, number, body, now),
     )
 
 

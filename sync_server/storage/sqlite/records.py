@@ -28,12 +28,19 @@ NEW = 0
 class Document:
     """A row of `document` in hand; the tree is decoded when it is first needed."""
 
-    __slots__ = ("_tree", "area", "encoded", "id", "number", "rev", "seq")
+    __slots__ = ("_tree", "area", "encoded", "entered", "id", "number", "rev", "seq")
 
-    COLUMNS = "number, id, area, seq, rev, tree"
+    COLUMNS = "number, id, area, seq, rev, tree, entered"
 
     def __init__(
-        self, number: int, doc_id: str, area: str, seq: int, rev: str, encoded: bytes
+        self,
+        number: int,
+        doc_id: str,
+        area: str,
+        seq: int,
+        rev: str,
+        encoded: bytes,
+        entered: int = NEW,
     ) -> None:
         self.number = number
         self.id = doc_id
@@ -42,6 +49,8 @@ class Document:
         self.rev = rev
         """The winning revision as it was stored."""
         self.encoded = encoded
+        self.entered = entered
+        """The sequence at which it came into its area."""
         self._tree: RevisionTree | None = None
 
     @property

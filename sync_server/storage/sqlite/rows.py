@@ -17,8 +17,10 @@ from sync_server.storage.sqlite.tally import Tally
 
 Row = tuple[Any, ...]
 
-_COLUMNS = "number, id, area, seq, rev, deleted, body, live, leaves, tree"
+_COLUMNS = "number, id, area, seq, rev, deleted, body, live, leaves, tree, entered"
+_AREA = _COLUMNS.split(", ").index("area")
 _DELETED = _COLUMNS.split(", ").index("deleted")
+_OF_A_DOCUMENT = (("document", "number"), ("attachment", "document"), ("move", "document"))
 
 
 class Rows:
@@ -31,23 +33,25 @@ class Rows:
         self._last_body: int
         (
             self.seq,
-            self._doc_count,
-            self._deleted_count,
             self._last_document,
             self._last_body,
             self.revs_limit,
             dropped,
             self.has_purged,
         ) = connection.execute(
-            "SELECT update_seq, doc_count, deleted_count, last_document, last_body, revs_limit,"
-            " dropped, EXISTS (SELECT 1 FROM purged) FROM state"
+            "SELECT update_seq, last_document, last_body, revs_limit, dropped,"
+            " EXISTS (SELECT 1 FROM purged) FROM state"
         ).fetchone()
         if dropped:
             raise NotFound("Database does not exist.")
         self._touched: dict[str, Document] = {}
         self._inserted: dict[str, Row] = {}
         """Of documents that one revision made: nearly all, in a tablet's first push."""
-        self._was_deleted: dict[int, bool] = {}
+        self._before: dict[int, tuple[str, bool]] = {}
+        """Area and whether deleted, of documents that were stored already."""
+        self._areas: dict[str, list[int]] = {}
+        """Changes to the numbers of present and of deleted documents, by area."""
+        self._moves: list[tuple[str, int, int, int]] = []
         self._tally = Tally()
         self._bodies: list[Row] = []
         self._superseded: list[tuple[int, int, int]] = []
@@ -74,10 +78,10 @@ class Rows:
 
     def insert(self, document: Document, deleted: bool, body: int) -> None:
         """A new document of one path, with its tree encoded already."""
-        seq = document.seq = self.seq = self.seq + 1
+        seq = document.seq = document.entered = self.seq = self.seq + 1
         self._tally.add(document.area, seq)
         identity = (document.number, document.id, document.area, seq, document.rev)
-        row = (*identity, deleted, body, not deleted, None, document.encoded)
+        row = (*identity, deleted, body, not deleted, None, document.encoded, seq)
         self._inserted[document.id] = row
 
     def touch(self, document: Document, area: str | None = None) -> None:
@@ -90,14 +94,24 @@ class Rows:
             is_stored = document.seq != NEW and self._inserted.pop(document.id, None) is None
             if is_stored:
                 tree = document.tree
-                self._was_deleted[document.number] = tree.nodes[tree.winner()].deleted
-        if document.seq != NEW:
-            self._tally.remove(document.area, document.seq)
-        if area is not None:
-            document.area = area
+                deleted = tree.nodes[tree.winner()].deleted
+                self._before[document.number] = (document.area, deleted)
         self.seq += 1
+        if document.seq == NEW:
+            document.entered = self.seq
+        else:
+            self._tally.remove(document.area, document.seq)
+        if area is not None and area != document.area:
+            self._move(document, area)
         document.seq = self.seq
         self._tally.add(document.area, self.seq)
+
+    def _move(self, document: Document, area: str) -> None:
+        if document.seq != NEW:
+            left = (document.area, self.seq, document.number, document.entered)
+            self._moves.append(left)
+        document.area = area
+        document.entered = self.seq
 
     def supersede(self, document: Document, body: int) -> None:
         """The body belongs to an inner revision from this sequence on."""
@@ -117,17 +131,23 @@ class Rows:
             "INSERT OR IGNORE INTO superseded VALUES (?, ?, ?)", self._superseded
         )
         connection.executemany("DELETE FROM body WHERE number = ?", self._dropped_bodies)
+        connection.executemany("INSERT INTO move VALUES (?, ?, ?, ?)", self._moves)
         self._tally.save(connection)
-        connection.execute(
-            "UPDATE state SET update_seq = ?, doc_count = ?, deleted_count = ?,"
-            " last_document = ?, last_body = ?",
-            (
-                self.seq,
-                self._doc_count,
-                self._deleted_count,
-                self._last_document,
-                self._last_body,
-            ),
+        self._save_counts()
+
+    def _save_counts(self) -> None:
+        self._connection.executemany(
+            "INSERT INTO area VALUES (?, ?, ?) ON CONFLICT (area) DO UPDATE SET"
+            " documents = documents + excluded.documents, deleted = deleted + excluded.deleted",
+            [(area, *counts) for area, counts in self._areas.items() if any(counts)],
+        )
+        present, deleted = (
+            sum(counts[place] for counts in self._areas.values()) for place in (0, 1)
+        )
+        self._connection.execute(
+            "UPDATE state SET update_seq = ?, doc_count = doc_count + ?,"
+            " deleted_count = deleted_count + ?, last_document = ?, last_body = ?",
+            (self.seq, present, deleted, self._last_document, self._last_body),
         )
 
     def _save_documents(self) -> None:
@@ -137,15 +157,14 @@ class Rows:
                 kept.append(self._row(document))
             else:
                 self._remove(document)
-        deleted = sum(row[_DELETED] for row in self._inserted.values())
-        self._deleted_count += deleted
-        self._doc_count += len(self._inserted) - deleted
+        for row in self._inserted.values():
+            self._count(row[_AREA], row[_DELETED], 1)
         self._connection.executemany(
-            f"INSERT INTO document ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            f"INSERT INTO document ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (number) DO UPDATE SET"
             " area = excluded.area, seq = excluded.seq, rev = excluded.rev,"
             " deleted = excluded.deleted, body = excluded.body, live = excluded.live,"
-            " leaves = excluded.leaves, tree = excluded.tree",
+            " leaves = excluded.leaves, tree = excluded.tree, entered = excluded.entered",
             [*kept, *self._inserted.values()],
         )
 
@@ -166,20 +185,25 @@ class Rows:
             sum(not nodes[leaf].deleted for leaf in leaves),
             orjson.dumps(leaves).decode() if len(leaves) > 1 else None,
             tree.encode(),
+            document.entered,
         )
 
     def _recount(self, document: Document, deleted: bool | None) -> None:
         """Keep the counts; `deleted` None: the document is gone."""
-        before = self._was_deleted.get(document.number)
+        before = self._before.get(document.number)
         if before is not None:
-            self._deleted_count -= before
-            self._doc_count -= not before
+            self._count(*before, -1)
         if deleted is not None:
-            self._deleted_count += deleted
-            self._doc_count += not deleted
+            self._count(document.area, deleted, 1)
+
+    def _count(self, area: str, deleted: bool, step: int) -> None:
+        counts = self._areas.get(area)
+        if counts is None:
+            counts = self._areas[area] = [0, 0]
+        counts[deleted] += step
 
     def _remove(self, document: Document) -> None:
         self._recount(document, None)
         self._tally.remove(document.area, document.seq)
-        for table, column in (("document", "number"), ("attachment", "document")):
+        for table, column in _OF_A_DOCUMENT:
             self._connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (document.number,))

@@ -81,6 +81,29 @@ MIGRATIONS: Sequence[str] = (
         PRIMARY KEY (area, level, range)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE document ADD COLUMN entered INTEGER NOT NULL DEFAULT 0;  -- into its area, a seq
+    CREATE TABLE move (                   -- documents that have left an area
+        area TEXT NOT NULL,
+        seq INTEGER NOT NULL,             -- at which it left
+        document INTEGER NOT NULL,
+        entered INTEGER NOT NULL,         -- the sequence at which it had come
+        PRIMARY KEY (area, seq)
+    ) WITHOUT ROWID;
+    CREATE INDEX move_seq ON move (seq);
+    CREATE INDEX move_document ON move (document);
+    CREATE TABLE area (                   -- what each area holds
+        area TEXT PRIMARY KEY,
+        documents INTEGER NOT NULL,
+        deleted INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    INSERT INTO area SELECT area, sum(NOT deleted), sum(deleted) FROM document GROUP BY area;
+    CREATE TABLE scope (                  -- sets of areas that sequences name
+        name TEXT PRIMARY KEY,
+        areas TEXT NOT NULL               -- JSON
+    ) WITHOUT ROWID;
+    ALTER TABLE local ADD COLUMN updated_at INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 
