@@ -173,6 +173,10 @@ class Change(NamedTuple):
     """Whether the winning revision is deleted."""
     leaves: Sequence[str]
     """Revisions of every leaf, the winner first."""
+    departed: bool = False
+    """The reader sees the document no longer (see `storage/departures.py`): whatever filters
+    they asked for, they must be told.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +235,17 @@ class Database(ABC):
     """One database of documents. Obtain it from `DocumentStore.database`."""
 
     name: str
+
+    @abstractmethod
+    def within(self, areas: Sequence[str]) -> Database:
+        """This database as one sees it who may see exactly these areas.
+
+        Reading, a document elsewhere looks as one that does not exist. `changes` tells besides
+        what has gone out of sight since `since` was given, as *departures* (see
+        `storage/departures.py`), and brings what has come into sight, wherever its sequence is:
+        a sequence names the areas it was given for. Writing is as in the whole database; so are
+        local documents.
+        """
 
     # -- documents -------------------------------------------------------------
 
@@ -312,19 +327,18 @@ class Database(ABC):
         *,
         limit: int | None = None,
         descending: bool = False,
-        areas: Sequence[str] | None = None,
         doc_ids: Iterable[str] | None = None,
     ) -> ChangesPage:
         """Documents changed after `since`, each once, at its latest sequence.
 
-        `since` "0" is the beginning; one of a foreign epoch counts as "0". `areas` keeps
-        documents whose area is exactly one of these (None: all), `doc_ids` those named. Costs
-        what it returns: index ranges, never a scan. `last_seq` is the database's own latest
-        where the page holds all that was left. Raises BadRequest for a malformed `since`.
+        `since` "0" is the beginning; one of a foreign epoch counts as "0". `doc_ids` keeps those
+        named. Costs what it returns: index ranges, never a scan. `last_seq` is the database's
+        own latest where the page holds all that was left. Raises BadRequest for a malformed
+        `since`.
         """
 
     @abstractmethod
-    def wait(self, since: str, timeout: float, *, areas: Sequence[str] | None = None) -> bool:
+    def wait(self, since: str, timeout: float) -> bool:
         """Block until something after `since` may be there (True), or `timeout` seconds.
 
         A commit by any process wakes it within 250 ms.
@@ -395,6 +409,20 @@ class Database(ABC):
         """Forget leaves for good, with the ancestors that no other leaf has; answers what was
         purged. Purged revisions count as known afterwards, so an old tablet cannot bring them
         back.
+        """
+
+    @abstractmethod
+    def relocate(self, areas: Mapping[str, str], *, origin: Origin) -> int:
+        """Give documents (by id) another area, in one transaction; answers how many changed.
+
+        Each gets new revisions, as by `renew`: readers whom it had left, and who see it again
+        from now on, would keep the tombstone else.
+        """
+
+    @abstractmethod
+    def renew(self, doc_ids: Sequence[str], *, origin: Origin) -> int:
+        """Give documents a new revision of the same content on each live leaf; deleted ones stay
+        as they are. Answers how many documents.
         """
 
     @abstractmethod

@@ -18,10 +18,11 @@ def ids(rows: object) -> list[str]:
 
 
 def all_pages(db: Database, limit: int, areas: list[str] | None = None) -> list[Change]:
+    view = db if areas is None else db.within(areas)
     rows: list[Change] = []
     since = "0"
     while True:
-        page = db.changes(since, limit=limit, areas=areas)
+        page = view.changes(since, limit=limit)
         rows += page.rows
         since = page.last_seq
         if not page.pending:
@@ -123,17 +124,17 @@ def test_areas_answer_exactly_their_documents_in_sequence(db: Database) -> None:
     assert {row.doc_id for row in rows} == {name for name, area in where.items() if area in wanted}
     numbers = [int(row.seq.partition("-")[0]) for row in rows]
     assert numbers == sorted(set(numbers))
-    assert db.changes(areas=wanted, limit=0).pending == len(rows)
-    down = db.changes(areas=wanted, descending=True).rows
+    assert db.within(wanted).changes(limit=0).pending == len(rows)
+    down = db.within(wanted).changes(descending=True).rows
     assert ids(down) == ids(rows)[::-1]
 
 
 def test_a_document_stays_in_its_area_until_a_write_moves_it(db: Database) -> None:
     replicate(db, write("a", "1-a", area="0203"))
     replicate(db, write("a", "2-b", "1-a"))
-    assert ids(db.changes(areas=["0203"]).rows) == ["a"]
+    assert ids(db.within(["0203"]).changes().rows) == ["a"]
     replicate(db, write("a", "3-c", "2-b", "1-a", area="0204"))
-    assert db.changes(areas=["0203"]).rows == []
+    assert db.within(["0203"]).changes().rows == []
     assert db.state("a").area == "0204"
 
 
@@ -156,11 +157,11 @@ def test_wait_ends_without_a_change(db: Database) -> None:
 
 
 def test_a_write_wakes_those_who_wait_for_its_area_and_nobody_else(db: Database) -> None:
-    since = db.update_seq()
     woken: dict[str, bool] = {}
 
     def wait(name: str, areas: list[str] | None, timeout: float) -> None:
-        woken[name] = db.wait(since, timeout, areas=areas)
+        view = db if areas is None else db.within(areas)
+        woken[name] = view.wait(view.update_seq(), timeout)
 
     waiting = [
         threading.Thread(target=wait, args=("all", None, 30)),

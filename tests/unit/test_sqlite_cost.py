@@ -87,7 +87,7 @@ REQUESTS: dict[str, Callable[[Database], object]] = {
         db.bulk_get([(row.doc_id, None) for row in db.changes(recent(db), limit=100).rows]),
     ],
     "the first page": lambda db: db.changes("0", limit=20),
-    "the first page of an area": lambda db: db.changes("0", limit=20, areas=["3", "5"]),
+    "the first page of an area": lambda db: db.within(["3", "5"]).changes("0", limit=20),
     "a page of ids": lambda db: db.all_docs(startkey="d000100", limit=20),
     "a document": lambda db: db.get("d000007"),
     "what is missing": lambda db: db.revs_diff({f"d{n:06}": ["1-x"] for n in range(20)}),

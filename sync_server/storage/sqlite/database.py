@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +29,7 @@ from sync_server.storage.base import (
 )
 from sync_server.storage.sqlite import attachments, feed, local, reading, records, sequences, upkeep
 from sync_server.storage.sqlite.connections import Connections
+from sync_server.storage.sqlite.view import ScopedView
 from sync_server.storage.sqlite.watching import Watch
 from sync_server.storage.sqlite.writing import Batch
 
@@ -36,8 +38,13 @@ class SQLiteDatabase(Database):
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
         self.connections = Connections(path)
-        self._watch = Watch(self.connections)
+        self.watch = Watch(self.connections)
+        self.scopes: set[str] = set()
+        """Names of sets of areas that are known to be interned."""
         self._compacting = False
+
+    def within(self, areas: Sequence[str]) -> ScopedView:
+        return ScopedView(self, areas)
 
     # -- documents -------------------------------------------------------------
 
@@ -51,7 +58,7 @@ class SQLiteDatabase(Database):
             store = batch.edit if new_edits else batch.replicate
             results = [store(write, origin) for write in writes]
             batch.save()
-        self._watch.kick()
+        self.watch.kick()
         return results
 
     def get(self, doc_id: str, rev: str | None = None) -> Revision:
@@ -114,14 +121,15 @@ class SQLiteDatabase(Database):
         *,
         limit: int | None = None,
         descending: bool = False,
-        areas: Sequence[str] | None = None,
         doc_ids: Iterable[str] | None = None,
     ) -> ChangesPage:
         with self.connections.snapshot() as connection:
-            return feed.changes(connection, since, limit, descending, areas, doc_ids)
+            return feed.changes(connection, since, limit, descending, doc_ids)
 
-    def wait(self, since: str, timeout: float, *, areas: Sequence[str] | None = None) -> bool:
-        return self._watch.wait(since, timeout, areas)
+    def wait(self, since: str, timeout: float) -> bool:
+        return self.watch.wait(
+            timeout, None, lambda connection: feed.has_changed(connection, since)
+        )
 
     def all_docs(
         self,
@@ -171,12 +179,17 @@ class SQLiteDatabase(Database):
         self, doc_id: str, rev: str | None, name: str
     ) -> tuple[AttachmentInfo, AbstractContextManager[BinaryIO]]:
         with self.connections.snapshot() as connection:
-            revision = reading.get(connection, doc_id, rev)
-            document = records.find(connection, doc_id)
-            info = revision.attachments.get(name)
-            if info is None or document is None:
-                raise NotFound("Document is missing attachment")
-            content = attachments.stream(connection, self.connections, document.number, info.digest)
+            return self.attachment_in(connection, doc_id, rev, name)
+
+    def attachment_in(
+        self, connection: sqlite3.Connection, doc_id: str, rev: str | None, name: str
+    ) -> tuple[AttachmentInfo, AbstractContextManager[BinaryIO]]:
+        revision = reading.get(connection, doc_id, rev)
+        document = records.find(connection, doc_id)
+        info = revision.attachments.get(name)
+        if info is None or document is None:
+            raise NotFound("Document is missing attachment")
+        content = attachments.stream(connection, self.connections, document.number, info.digest)
         return info, content
 
     # -- upkeep ----------------------------------------------------------------
@@ -236,8 +249,25 @@ class SQLiteDatabase(Database):
                 [(doc_id, rev) for doc_id, named in purged.items() for rev in named],
             )
             connection.execute("UPDATE state SET purge_seq = purge_seq + 1")
-        self._watch.kick()
+        self.watch.kick()
         return purged
+
+    def relocate(self, areas: Mapping[str, str], *, origin: Origin) -> int:
+        return self._write_each(
+            areas, lambda batch, doc_id: batch.relocate(doc_id, areas[doc_id], origin)
+        )
+
+    def renew(self, doc_ids: Sequence[str], *, origin: Origin) -> int:
+        return self._write_each(doc_ids, lambda batch, doc_id: batch.renew(doc_id, origin))
+
+    def _write_each(self, doc_ids: Iterable[str], change: Callable[[Batch, str], bool]) -> int:
+        named = list(dict.fromkeys(doc_ids))
+        with self.connections.write() as connection:
+            batch = Batch(connection, named)
+            count = sum(change(batch, doc_id) for doc_id in named)
+            batch.save()
+        self.watch.kick()
+        return count
 
     def compact(self, horizon: str | None = None) -> None:
         self._compacting = True

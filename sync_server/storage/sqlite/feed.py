@@ -31,29 +31,40 @@ def changes(
     since: str,
     limit: int | None,
     descending: bool,
-    areas: Sequence[str] | None,
     doc_ids: Iterable[str] | None,
 ) -> ChangesPage:
     latest, epoch = position(connection)
     after = sequences.number_of(since, epoch)
     if after >= latest and not descending:
         return ChangesPage([], sequences.token(latest, epoch), 0)
-    if doc_ids is not None:
-        rows, pending = _of_documents(connection, after, limit, descending, areas, doc_ids)
-    elif areas is not None:
-        rows, pending = _of_areas(connection, after, limit, descending, areas)
-    else:
-        rows, pending = _of_all(connection, after, limit, descending)
+    rows, pending = rows_after(connection, after, limit, descending, None, doc_ids)
     last = rows[-1][0] if rows else after
     if not pending and not descending:
         last = latest
-    return ChangesPage([_change(row, epoch) for row in rows], sequences.token(last, epoch), pending)
+    changes = [change(row, f"{row[0]}-{epoch}") for row in rows]
+    return ChangesPage(changes, sequences.token(last, epoch), pending)
 
 
-def _change(row: Sequence[Any], epoch: str) -> Change:
-    seq, doc_id, rev, deleted, leaves = row
+def rows_after(
+    connection: sqlite3.Connection,
+    after: int,
+    limit: int | None,
+    descending: bool,
+    areas: Sequence[str] | None,
+    doc_ids: Iterable[str] | None,
+) -> tuple[list[Any], int]:
+    """Rows for `change`, and how many more there are. `areas`: None for all."""
+    if doc_ids is not None:
+        return _of_documents(connection, after, limit, descending, areas, doc_ids)
+    if areas is not None:
+        return _of_areas(connection, after, limit, descending, areas)
+    return _of_all(connection, after, limit, descending)
+
+
+def change(row: Sequence[Any], seq: str) -> Change:
+    _, doc_id, rev, deleted, leaves = row
     revs = (rev,) if leaves is None else orjson.loads(leaves)
-    return Change(f"{seq}-{epoch}", doc_id, deleted == 1, revs)
+    return Change(seq, doc_id, deleted == 1, revs)
 
 
 def _order(descending: bool) -> str:
@@ -131,22 +142,16 @@ def _named(connection: sqlite3.Connection, doc_ids: Sequence[str]) -> Iterator[A
 
 
 def changed_areas(connection: sqlite3.Connection, after: int) -> set[str]:
-    """Areas in which something changed after a sequence."""
-    rows = connection.execute("SELECT DISTINCT area FROM document WHERE seq > ?", (after,))
+    """Areas in which something changed, or which something left, after a sequence."""
+    rows = connection.execute(
+        "SELECT area FROM document WHERE seq > :after"
+        " UNION SELECT area FROM move WHERE seq > :after",
+        {"after": after},
+    )
     return {area for (area,) in rows}
 
 
-def has_changed(connection: sqlite3.Connection, since: str, areas: Sequence[str] | None) -> bool:
+def has_changed(connection: sqlite3.Connection, since: str) -> bool:
     """Whether a page after `since` would hold anything."""
     latest, epoch = position(connection)
-    after = sequences.number_of(since, epoch)
-    if after >= latest:
-        return False
-    if areas is None:
-        return True
-    return any(
-        connection.execute(
-            "SELECT 1 FROM document WHERE area = ? AND seq > ? LIMIT 1", (area, after)
-        ).fetchone()
-        for area in areas
-    )
+    return sequences.number_of(since, epoch) < latest

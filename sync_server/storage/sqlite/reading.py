@@ -19,6 +19,7 @@ from sync_server.storage.base import (
     RevisionStatus,
     RevsDiff,
 )
+from sync_server.storage.departures import departed_from
 from sync_server.storage.sqlite import records, sequences
 from sync_server.storage.sqlite.records import BODY_COLUMNS, Document
 
@@ -163,7 +164,14 @@ def revs_diff(
 def _missing(document: Document | None, revs: Sequence[str]) -> list[str]:
     if document is None:
         return list(dict.fromkeys(revs))
-    return [rev for rev in dict.fromkeys(revs) if rev != document.rev and rev not in document.tree]
+    unknown = [
+        rev for rev in dict.fromkeys(revs) if rev != document.rev and rev not in document.tree
+    ]
+    if not unknown:
+        return []
+    # A departure is known wherever it comes from: its reader got it from here.
+    tree, doc_id = document.tree, document.id
+    return [rev for rev in unknown if departed_from(doc_id, rev, tree) is None]
 
 
 def _possible_ancestors(document: Document | None, missing: Sequence[str]) -> list[str]:
@@ -214,6 +222,42 @@ def all_docs_range(
         (*values, -1 if limit is None else limit, skip),
     )
     return [AllDocsRow(doc_id, rev, False) for doc_id, rev in rows]
+
+
+def all_docs_of_areas(
+    connection: sqlite3.Connection,
+    areas: Sequence[str],
+    startkey: str | None,
+    endkey: str | None,
+    inclusive_end: bool,
+    descending: bool,
+) -> list[AllDocsRow]:
+    """All of a range; ids in these areas stand in no index, so it is they that are sorted."""
+    first, last = (endkey, startkey) if descending else (startkey, endkey)
+    found = []
+    for area in areas:
+        rows = connection.execute(
+            "SELECT id, rev FROM document WHERE area = ? AND deleted = 0", (area,)
+        )
+        found += [
+            AllDocsRow(doc_id, rev, False)
+            for doc_id, rev in rows
+            if (first is None or doc_id >= first) and (last is None or doc_id <= last)
+        ]
+    if not inclusive_end:
+        found = [row for row in found if row.doc_id != endkey]
+    return sorted(found, key=lambda row: row.doc_id.encode(), reverse=descending)
+
+
+def counts_of_areas(connection: sqlite3.Connection, areas: Sequence[str]) -> tuple[int, int]:
+    """Documents that are there, and deleted ones."""
+    marks = ",".join("?" * len(areas))
+    present, deleted = connection.execute(
+        f"SELECT ifnull(sum(documents), 0), ifnull(sum(deleted), 0) FROM area"
+        f" WHERE area IN ({marks})",
+        areas,
+    ).fetchone()
+    return present, deleted
 
 
 def all_docs_page(connection: sqlite3.Connection, rows: Sequence[AllDocsRow | None]) -> AllDocsPage:

@@ -76,6 +76,11 @@ class Rows:
         self._bodies.append((number, write.body, attachments, account, device, received_at))
         return number
 
+    def kept_body(self, number: int) -> tuple[bytes, str | None] | None:
+        """Content and attachments of a body that this transaction has not written yet."""
+        first = self._bodies[0][0] if self._bodies else number + 1
+        return self._bodies[number - first][1:3] if number >= first else None
+
     def insert(self, document: Document, deleted: bool, body: int) -> None:
         """A new document of one path, with its tree encoded already."""
         seq = document.seq = document.entered = self.seq = self.seq + 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Collection
 
 from sync_server.errors import NotFound
 from sync_server.storage.sqlite import feed
@@ -25,7 +25,7 @@ LINGER = 100
 class _Waiter:
     __slots__ = ("areas", "event")
 
-    def __init__(self, areas: Sequence[str] | None) -> None:
+    def __init__(self, areas: Collection[str] | None) -> None:
         self.areas = None if areas is None else frozenset(areas)
         self.event = threading.Event()
 
@@ -47,14 +47,22 @@ class Watch:
         if self._process == os.getpid() and self._waiters:
             self._kick.set()
 
-    def wait(self, since: str, timeout: float, areas: Sequence[str] | None) -> bool:
+    def wait(
+        self,
+        timeout: float,
+        areas: Collection[str] | None,
+        has_changed: Callable[[sqlite3.Connection], bool],
+    ) -> bool:
+        """Until something changes in one of the areas (None: anywhere). `has_changed` looks
+        whether it has already, once changes are watched for.
+        """
         if self._process != os.getpid():
             self._forget()
         waiter = _Waiter(areas)
         self._enter(waiter)
         try:
             with self._connections.read() as connection:
-                changed = feed.has_changed(connection, since, areas)
+                changed = has_changed(connection)
             return changed or waiter.event.wait(timeout)
         finally:
             self._waiters.discard(waiter)

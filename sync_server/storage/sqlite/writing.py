@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 
 from conflict.revision import generation
 from conflict.revision_tree import Graft, RevisionTree
 from sync_server.errors import Conflict, SyncError
-from sync_server.storage.base import AttachmentInfo, Origin, Revisions, RevisionWrite, WriteResult
+from sync_server.storage.base import (
+    NO_ATTACHMENTS,
+    AttachmentInfo,
+    Origin,
+    Revisions,
+    RevisionWrite,
+    WriteResult,
+)
+from sync_server.storage.departures import departed_from
 from sync_server.storage.sqlite import attachments, records
 from sync_server.storage.sqlite.records import NEW, Document
 from sync_server.storage.sqlite.rows import Rows
@@ -41,6 +49,8 @@ class Batch:
             self._insert(write, revisions, rev, origin)
             return WriteResult(write.doc_id, rev)
         document = self._document(write)
+        if write.deleted and departed_from(write.doc_id, rev, document.tree):
+            return WriteResult(write.doc_id, rev, changed=False)
         if rev in document.tree or (self._rows.has_purged and self._is_purged(write.doc_id, rev)):
             known = WriteResult(write.doc_id, rev, changed=False)
             if rev in document.tree:
@@ -144,11 +154,27 @@ class Batch:
         write: RevisionWrite,
         revisions: Revisions,
         parent: str | None,
-        infos: dict[str, AttachmentInfo],
+        infos: Mapping[str, AttachmentInfo],
         origin: Origin,
     ) -> WriteResult:
-        tree = document.tree
+        moves = document.seq != NEW and write.area not in (None, document.area)
         self._rows.touch(document, write.area)
+        self._graft(document, write, revisions, parent, infos, origin)
+        if moves:
+            others = [leaf for leaf in document.tree.live_leaves() if leaf != revisions.rev]
+            self._renew(document, others, origin)
+        return WriteResult(write.doc_id, revisions.rev)
+
+    def _graft(
+        self,
+        document: Document,
+        write: RevisionWrite,
+        revisions: Revisions,
+        parent: str | None,
+        infos: Mapping[str, AttachmentInfo],
+        origin: Origin,
+    ) -> None:
+        tree = document.tree
         body = self._rows.keep_body(write, origin, infos)
         start, ids = revisions
         done = tree.graft(start, ids, deleted=write.deleted, body=body)
@@ -157,7 +183,6 @@ class Batch:
             if above.body is not None:
                 self._rows.supersede(document, above.body)
         self._rows.drop(tree.stem(self._rows.revs_limit))
-        return WriteResult(write.doc_id, revisions.rev)
 
     def _lengthen(self, document: Document, revisions: Revisions) -> None:
         """A known revision may come with ancestors that were not known."""
@@ -173,6 +198,46 @@ class Batch:
                 "SELECT 1 FROM purged WHERE id = ? AND rev = ?", (doc_id, rev)
             ).fetchone()
         )
+
+    # -- areas -------------------------------------------------------------------
+
+    def relocate(self, doc_id: str, area: str, origin: Origin) -> bool:
+        """Whether the document is there and was elsewhere."""
+        document = self._documents.get(doc_id)
+        if document is None or document.area == area:
+            return False
+        self._rows.touch(document, area)
+        self._renew(document, document.tree.live_leaves(), origin)
+        return True
+
+    def renew(self, doc_id: str, origin: Origin) -> bool:
+        """Whether there was a live leaf to go on from."""
+        document = self._documents.get(doc_id)
+        leaves = document.tree.live_leaves() if document else []
+        if document is not None and leaves:
+            self._rows.touch(document)
+            self._renew(document, leaves, origin)
+        return bool(leaves)
+
+    def _renew(self, document: Document, leaves: Sequence[str], origin: Origin) -> None:
+        """A revision of the same content on each of these leaves: readers for whom the document
+        had gone keep the tombstones of its leaves, which only live children of the leaves beat.
+        """
+        for parent in leaves:
+            above = records.revisions_of(document.tree, parent)
+            body, infos = self._content(document, parent)
+            seed = f"renewed\n{document.seq}\n{parent}".encode()
+            digest = hashlib.md5(seed, usedforsecurity=False).hexdigest()
+            revisions = Revisions(above.start + 1, [digest, *above.ids])
+            write = RevisionWrite(document.id, revisions, body)
+            self._graft(document, write, revisions, parent, infos, origin)
+
+    def _content(self, document: Document, rev: str) -> tuple[bytes, Mapping[str, AttachmentInfo]]:
+        number = document.tree.nodes[rev].body
+        if number is None:
+            raise LookupError(f"{document.id} has no body at leaf {rev}")
+        kept = self._rows.kept_body(number) or records.load_body(self.connection, number)
+        return kept[0], records.load_attachments(kept[1]) if kept[1] else NO_ATTACHMENTS
 
     def purge(self, doc_id: str, revs: Sequence[str]) -> list[str]:
         """Forget leaves; answers those that were there."""

@@ -1,0 +1,231 @@
+"""The feed of a reader who sees some areas: what is in them, and what has gone from them.
+
+A sequence names the set of areas that the reader saw. While that set stays the same, a page is
+
+- documents of these areas that changed since, and
+- *departures* (see `storage/departures.py`) of those that have left these areas since.
+
+Where the set has changed from F to S at sequence n, the difference is told first: documents of
+the areas that came, up to n; departures of what stands in the areas that went, or has left them
+since. All are read in the order of their sequences, and the sequence given with each row says how
+far that has come, so a reader may stop at any row and go on later. Then the feed goes on from n.
+
+What has moved after n from an area of F to one of S is in sight, and told when the feed comes to
+it. A reader whose set changes again before that still holds it: so until they have come to where
+the database stood when the difference was told, their sequence names F as well.
+
+A departure is listed only where the reader may have had the document: where it had come into the
+area before the reader's sequence. Otherwise it would tell of what they never saw.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import orjson
+
+from conflict.revision_tree import RevisionTree
+from sync_server.storage.base import Change, ChangesPage
+from sync_server.storage.departures import departures
+from sync_server.storage.sqlite import feed, records, sequences, tally
+from sync_server.storage.sqlite.scopes import Scope, Transition, transition
+from sync_server.storage.sqlite.sequences import Position
+
+_PRESENT = "seq, id, rev, deleted, leaves, NULL, area, number, entered"
+_GONE = "id, NULL, 1, NULL, tree, document.area, number"
+
+
+class Entry(NamedTuple):
+    """A row of the feed, in the order of `seq`; with `tree` it is a departure."""
+
+    seq: int
+    doc_id: str
+    rev: str
+    deleted: int
+    leaves: str | None
+    tree: bytes | None
+    area: str
+    number: int
+    entered: int
+    """The sequence at which it came to the area where it is."""
+
+
+def changes(
+    connection: sqlite3.Connection,
+    since: str,
+    limit: int | None,
+    scope: Scope,
+    intern: Callable[[Scope], None],
+) -> ChangesPage:
+    """A page of the feed. `intern` keeps a scope that sequences are going to name.
+
+    Raises BadRequest for a malformed `since`.
+    """
+    latest, epoch = feed.position(connection)
+    step = transition(connection, sequences.read(since, epoch), scope)
+    told = [] if step.is_told else list(itertools.islice(_difference(connection, step), limit))
+    settled = step.settled(latest)
+    intern(step.partly)
+    intern(settled.partly)
+    left = None if limit is None else limit - len(told)
+    entries = list(itertools.islice(_since(connection, settled), left))
+    positions = [step.during(entry.seq) for entry in told]
+    positions += [settled.after(entry.seq) for entry in entries]
+    rows = [
+        _change(entry, position, epoch)
+        for entry, position in zip([*told, *entries], positions, strict=True)
+    ]
+    ahead = sequences.scoped_token(Position(latest, scope.name), epoch)
+    if limit is None or len(rows) < limit:
+        return ChangesPage(rows, ahead, 0)
+    where = settled if entries else step
+    pending = _pending(connection, where, positions[-1] if positions else None)
+    if not pending and rows:
+        return ChangesPage(rows, ahead, 0)
+    return ChangesPage(rows, rows[-1].seq if rows else since, pending)
+
+
+def _change(entry: Entry, position: Position, epoch: str) -> Change:
+    seq = sequences.scoped_token(position, epoch)
+    if entry.tree is not None:
+        leaves = RevisionTree.decode(entry.tree).leaves()
+        return Change(seq, entry.doc_id, True, departures(entry.doc_id, leaves), departed=True)
+    revs = (entry.rev,) if entry.leaves is None else orjson.loads(entry.leaves)
+    return Change(seq, entry.doc_id, entry.deleted == 1, revs)
+
+
+def _since(connection: sqlite3.Connection, step: Transition) -> Iterator[Entry]:
+    """What happened in the scope after the reader's sequence."""
+    seen, number = step.scope.areas, step.number
+    cursors = [_present(connection, area, number, None) for area in sorted(seen)]
+    if number:
+        cursors += [_left(connection, area, number) for area in sorted(seen)]
+    return _merged(connection, cursors, step)
+
+
+def _difference(connection: sqlite3.Connection, step: Transition) -> Iterator[Entry]:
+    """What another scope brings and takes away, of all up to the reader's sequence."""
+    number, told, seen = step.number, step.told, step.scope.areas
+    came = frozenset[str]() if step.known.is_everything else seen - step.known.areas
+    cursors = [_present(connection, area, told, number) for area in sorted(came)]
+    if step.held.is_everything:
+        cursors.append(_standing(connection, None, told))
+    else:
+        went = sorted(step.held.areas - seen)
+        cursors += [_standing(connection, area, told) for area in went]
+        cursors += [_left(connection, area, max(told, number)) for area in went]
+    return _merged(connection, cursors, step)
+
+
+def _merged(
+    connection: sqlite3.Connection, cursors: Sequence[Iterator[Any]], step: Transition
+) -> Iterator[Entry]:
+    """In the order of sequences; what has gone must not be in sight elsewhere."""
+    for row in heapq.merge(*cursors, key=lambda row: int(row[0])):
+        entry = Entry(*row)
+        if entry.tree is None or (
+            entry.area not in step.scope.areas and _may_hold(connection, entry, step)
+        ):
+            yield entry
+
+
+def _may_hold(connection: sqlite3.Connection, entry: Entry, step: Transition) -> bool:
+    """Whether the reader may have got the document while it was in one of their areas.
+
+    Not only while it was in this one: it may have left, come back and left again meanwhile.
+    """
+    held, number = step.held, step.number
+    if entry.entered <= number and (held.is_everything or entry.area in held.areas):
+        return True
+    stays = connection.execute(
+        "SELECT area FROM move WHERE document = ? AND entered <= ?", (entry.number, number)
+    )
+    return any(held.is_everything or area in held.areas for (area,) in stays)
+
+
+def _present(
+    connection: sqlite3.Connection, area: str, after: int, until: int | None
+) -> Iterator[Any]:
+    return connection.execute(
+        f"SELECT {_PRESENT} FROM document WHERE area = ? AND seq > ? AND seq <= ? ORDER BY seq",
+        (area, after, until if until is not None else 2**62),
+    )
+
+
+def _standing(connection: sqlite3.Connection, area: str | None, after: int) -> Iterator[Any]:
+    """Documents of an area that is out of sight now (None: of any)."""
+    where, values = ("", ()) if area is None else (" AND area = ?", (area,))
+    return connection.execute(
+        f"SELECT seq, {_GONE}, entered FROM document WHERE seq > ?{where} ORDER BY seq",
+        (after, *values),
+    )
+
+
+def _left(connection: sqlite3.Connection, area: str, after: int) -> Iterator[Any]:
+    """Documents that have left an area since."""
+    return connection.execute(
+        f"SELECT move.seq, {_GONE}, document.entered FROM move"
+        " JOIN document ON number = move.document"
+        " WHERE move.area = ? AND move.seq > ? ORDER BY move.seq",
+        (area, after),
+    )
+
+
+def _pending(connection: sqlite3.Connection, step: Transition, last: Position | None) -> int:
+    """Rows after this position: counted where that is cheap, else at least one if there is any."""
+    told, number = step.told, step.number
+    if last is not None:
+        told, number = last.told, last.number
+    rest = replace(step, number=number, told=told)
+    areas = step.scope.areas
+    counted = sum(tally.count_after(connection, number, area) for area in areas)
+    differs = not rest.is_told and next(_difference(connection, rest), None) is not None
+    if differs and not step.known.is_everything:
+        counted += sum(
+            tally.count_after(connection, told, area) - tally.count_after(connection, number, area)
+            for area in areas - step.known.areas
+        )
+    if counted:
+        return counted
+    return int(differs or next(_since(connection, rest), None) is not None)
+
+
+def named(
+    connection: sqlite3.Connection, since: str, scope: Scope, doc_ids: Iterable[str]
+) -> list[Change]:
+    """What a reader who asks for these documents alone has to be told.
+
+    Where their scope has changed, all of them that are in sight: rows cost little, and a client
+    fetches no revision twice.
+    """
+    _, epoch = feed.position(connection)
+    step = transition(connection, sequences.read(since, epoch), scope)
+    after = step.number if step.is_told else 0
+    entries = []
+    for chunk, marks in records.chunks(list(dict.fromkeys(doc_ids))):
+        rows = connection.execute(
+            f"SELECT {_PRESENT}, tree FROM document WHERE id IN ({marks})", chunk
+        )
+        for *row, tree in rows:
+            entry = Entry(*row)
+            if entry.area not in scope.areas:
+                if step.number and _may_hold(connection, entry, step):
+                    entries.append(entry._replace(tree=tree))
+            elif entry.seq > after:
+                entries.append(entry)
+    entries.sort()
+    return [_change(entry, Position(entry.seq, scope.name), epoch) for entry in entries]
+
+
+def has_changed(connection: sqlite3.Connection, since: str, scope: Scope) -> bool:
+    """Whether a page after `since` may hold anything."""
+    latest, epoch = feed.position(connection)
+    step = transition(connection, sequences.read(since, epoch), scope)
+    if step.known != scope or not step.is_told:
+        return True
+    return step.number < latest and next(_since(connection, step), None) is not None
