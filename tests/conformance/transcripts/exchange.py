@@ -91,12 +91,12 @@ class Names:
 
     def hide(self, value: Any, key: str = "", *, learn: bool) -> Any:
         """`value` with names instead of volatile values; `learn` gives new ones their names."""
+        if learn and key in UNCOMPARED:
+            return ANY
         if isinstance(value, dict):
             return {name: self.hide(item, name, learn=learn) for name, item in value.items()}
         if isinstance(value, list):
             return [self.hide(item, key, learn=learn) for item in value]
-        if learn and key in UNCOMPARED:
-            return ANY
         if key in NAMED and isinstance(value, str) and value not in {"0", "now"}:
             return self._name(value, NAMED[key], learn)
         return value
