@@ -39,6 +39,9 @@ ANCESTRY_NEEDED = (
 
 DESIGN_REFUSED = "Only admins write design documents; this server runs no code from them anyway."
 
+SERVER_PREFIXES = ("review:", "notice:")
+SERVER_ONLY = "Only the server writes reviews and notices: they say what it decided."
+
 Parts = Mapping[str, bytes]
 """Contents by attachment name, of a document that came as multipart/related."""
 
@@ -100,8 +103,12 @@ def _body(doc_id: str, document: dict[str, Any], settings: Settings) -> bytes:
 
 def check_may_write(doc_id: str, is_admin: bool) -> Forbidden | None:
     """Why this account may not write that document; None where it may."""
-    if doc_id.startswith(DESIGN_PREFIX) and not is_admin:
+    if is_admin:
+        return None
+    if doc_id.startswith(DESIGN_PREFIX):
         return Forbidden(DESIGN_REFUSED)
+    if doc_id.startswith(SERVER_PREFIXES):
+        return Forbidden(SERVER_ONLY)
     return None
 
 

@@ -169,6 +169,34 @@ def test_a_cookie_reads_but_does_not_decide(service: RunningServer, waiting: str
     assert review(service, waiting)["state"] == "in_review"
 
 
+@pytest.mark.parametrize("kind", ["review", "notice"])
+def test_a_tablet_forges_nothing_that_the_server_says(
+    service: RunningServer, waiting: str, kind: str
+) -> None:
+    doc_id = f"{kind}:{waiting.partition(':')[2]}"
+    forged = {"_id": doc_id, "_rev": "9-f", "state": "approved", "amount_cents": 3600}
+    good = {"_id": f"household:beside-{kind}", "_rev": "1-a", **household()}
+    url = service.db_url()
+    pushed = requests.post(
+        f"{url}/_bulk_docs",
+        json={"docs": [forged, good], "new_edits": False},
+        auth=CEW,
+        timeout=WAIT_SECONDS,
+    )
+    (row,) = pushed.json()
+    assert (pushed.status_code, row["id"], row["error"]) == (201, doc_id, "forbidden")
+    assert "Only the server" in row["reason"]
+    told = review(service, waiting)
+    named = f"?rev={told['_rev']}" if kind == "review" else ""
+    for method, path in (("PUT", named), ("DELETE", named), ("PUT", f"/photo{named}")):
+        answer = requests.request(
+            method, f"{url}/{doc_id}{path}", data=b"{}", auth=CEW, timeout=WAIT_SECONDS
+        )
+        assert answer.status_code in ((403,) if kind == "review" else (403, 404)), method
+    assert review(service, waiting) == told
+    assert requests.get(f"{url}/{good['_id']}", auth=CEW, timeout=WAIT_SECONDS).ok
+
+
 @pytest.mark.parametrize(
     "payload",
     [
