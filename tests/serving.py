@@ -105,7 +105,7 @@ class RunningServer:
         for member in family:
             _ignore_gone(member.kill)
         process.wait()
-        _wait_until(lambda: all(_has_ended(member) for member in family))
+        _wait_until(lambda: all(has_ended(member) for member in family))
 
     def restart(self) -> None:
         self.stop()
@@ -208,7 +208,7 @@ def _die_with_the_tests() -> None:
     die_with_parent(signal.SIGKILL)
 
 
-def _has_ended(member: psutil.Process) -> bool:
+def has_ended(member: psutil.Process) -> bool:
     """Gone, or dead and only not yet collected by whoever adopted it: its files are closed."""
     try:
         return bool(member.status() == psutil.STATUS_ZOMBIE)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.service.wire import Wire
-from tests.serving import RunningServer
+from tests.serving import RunningServer, has_ended
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
@@ -24,6 +24,11 @@ def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def ended(family: list[psutil.Process]) -> bool:
+    """Once the supervisor is gone, what it started is, but for being collected by init."""
+    return eventually(lambda: all(has_ended(process) for process in family), seconds=5)
 
 
 def running(server: RunningServer, module: str) -> list[psutil.Process]:
@@ -60,7 +65,7 @@ def test_it_ends_with_feeds_open(own_server: RunningServer) -> None:
         assert idle.request("GET /db/").status == 200
         family = own_server.children()
         assert own_server.stop() == 0
-        assert all(not process.is_running() for process in family)
+        assert ended(family)
         assert all(b"last_seq" in feed.file.read() for feed in feeds)
         assert idle.closed()
 
@@ -69,7 +74,7 @@ def test_ctrl_c_ends_it_too(own_server: RunningServer) -> None:
     family = own_server.children()
     os.kill(own_server.pid, signal.SIGINT)
     assert own_server.stop() == 0
-    assert all(not process.is_running() for process in family)
+    assert ended(family)
 
 
 def test_children_do_not_outlive_a_killed_supervisor(own_server: RunningServer) -> None:
