@@ -16,6 +16,7 @@ from sync_server.errors import SyncError
 from sync_server.settings import InvalidSetting, Settings
 
 if TYPE_CHECKING:
+    from sync_server.access.grants import Grant
     from sync_server.parts import Parts
 
 # `serve` must stay light (see `serving.supervisor`): whatever opens parts is imported by the
@@ -86,8 +87,14 @@ def account() -> None:
 
 @account.command("add")
 @click.argument("name")
-@click.option("--role", "roles", multiple=True, help="admin, coordinator or cew.")
-@click.option("--database", "databases", multiple=True, help="A database to be a member of.")
+@click.option("--role", "roles", multiple=True, help="admin, replicator, coordinator or cew.")
+@click.option("--database", "databases", multiple=True, help="A database it works with.")
+@click.option(
+    "--area",
+    "areas",
+    multiple=True,
+    help="For a coordinator or cew: 2 digits for a province, 4 a district, 6 a commune, '' all.",
+)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.pass_context
 def account_add(
@@ -95,13 +102,16 @@ def account_add(
     name: str,
     roles: tuple[str, ...],
     databases: tuple[str, ...],
+    areas: tuple[str, ...],
     password_stdin: bool,
 ) -> None:
     """Make an account. Without --password-stdin a password is made up and shown once."""
     from sync_server import commands
 
     with _opened(context) as parts:
-        made_up = commands.add_account(parts, name, _password(password_stdin), roles, databases)
+        made_up = commands.add_account(
+            parts, name, _password(password_stdin), roles, databases, areas
+        )
     click.echo(f"Account {name} was made.")
     _show_password(made_up)
 
@@ -122,6 +132,7 @@ def account_list(context: click.Context) -> None:
                     record.account.name,
                     ",".join(sorted(record.account.roles)) or "-",
                     ",".join(sorted(record.account.databases)) or "-",
+                    ",".join(map(_grant_text, record.account.grants)) or "-",
                     f"{made:%Y-%m-%d}",
                     "disabled" if record.disabled else "active",
                 )
@@ -222,7 +233,7 @@ def database_delete(context: click.Context, name: str, yes: bool) -> None:
 
 @main.group()
 def member() -> None:
-    """Which account reads and writes which database."""
+    """Replicators: accounts that read and write a whole database, whatever the area."""
 
 
 @member.command("add")
@@ -230,7 +241,7 @@ def member() -> None:
 @click.argument("database_name")
 @click.pass_context
 def member_add(context: click.Context, account_name: str, database_name: str) -> None:
-    """Let an account read and write a database."""
+    """Let an account replicate a whole database."""
     from sync_server import commands
 
     with _opened(context) as parts:
@@ -262,6 +273,11 @@ def compact_databases(context: click.Context, names: tuple[str, ...]) -> None:
         results = commands.compact(parts, names)
     for result in results:
         click.echo(f"{result.name}\t{result.size_before} → {result.size_after} bytes")
+
+
+def _grant_text(grant: Grant) -> str:
+    ended = "" if grant.ends_at is None else " (ends)"
+    return f"{grant.role} of {grant.database}/{grant.area or 'nation'}{ended}"
 
 
 def _password(from_stdin: bool) -> str | None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sync_server.access.accounts import AccountRecord, generated_password
-from sync_server.errors import NotFound
+from sync_server.access.accounts import REPLICATOR, AccountRecord, generated_password
+from sync_server.access.grants import FIELD_ROLES
+from sync_server.access.grants import check as check_grant
+from sync_server.errors import BadRequest, NotFound
 from sync_server.parts import Parts
 from sync_server.storage.base import DatabaseInfo
 
@@ -30,14 +32,32 @@ def add_account(
     password: str | None,
     roles: Sequence[str] = (),
     databases: Sequence[str] = (),
+    areas: Sequence[str] = (),
 ) -> str | None:
-    """Make an account; answers its password where none was given. Raises BadRequest, Conflict,
-    NotFound for a database that does not exist.
+    """Make an account; answers its password where none was given.
+
+    A role of the field (`cew`, `coordinator`) is granted in each of the areas of each database.
+    Raises BadRequest, Conflict, NotFound for a database that does not exist.
     """
     for database in databases:
         parts.store.database(database)
+    field = [role for role in roles if role in FIELD_ROLES]
+    wanted = [(role, base, area) for role in field for base in databases for area in areas]
+    if field and not wanted:
+        raise BadRequest(f"The role {field[0]} is granted in an area of a database: name both.")
+    if databases and not field and REPLICATOR not in roles:
+        raise BadRequest(f"Name the role, e.g. cew with an area; {REPLICATOR} sees everything.")
+    for role, _, area in wanted:
+        check_grant(role, area)
     made_up = None if password else generated_password()
-    parts.accounts.create(name, password or made_up or "", roles=roles, databases=databases)
+    parts.accounts.create(
+        name,
+        password or made_up or "",
+        roles=[role for role in roles if role not in FIELD_ROLES],
+        databases=[] if field else databases,
+    )
+    for role, base, area in wanted:
+        parts.grants.give(name, role, base, area)
     return made_up
 
 
@@ -77,6 +97,7 @@ def delete_database(parts: Parts, name: str) -> None:
     """The database and all memberships of it. Raises NotFound."""
     parts.store.delete(name)
     parts.accounts.forget_database(name)
+    parts.grants.forget_database(name)
 
 
 def add_member(parts: Parts, account: str, database: str) -> None:

@@ -13,6 +13,8 @@ from sqlalchemy import Engine
 
 from sync_server.access.accounts import Accounts
 from sync_server.access.authentication import CredentialCache
+from sync_server.access.gazetteer import Gazetteer
+from sync_server.access.grants import Grants
 from sync_server.access.sessions import Sessions, signing_secret
 from sync_server.access.stamp import ChangeStamp
 from sync_server.metrics import Metrics
@@ -29,6 +31,8 @@ class Parts:
     sql: Engine
     """The service's own database: accounts, ledger."""
     accounts: Accounts
+    grants: Grants
+    gazetteer: Gazetteer
     sessions: Sessions
     credentials: CredentialCache
     """What this process has verified; see `access.authentication`."""
@@ -48,12 +52,15 @@ def open_parts(
     sql = open_engine(settings.sql_url)
     if migrate:
         upgrade(sql)
-    accounts = Accounts(sql, ChangeStamp(settings.data_dir / "accounts.stamp"))
+    stamp = ChangeStamp(settings.data_dir / "accounts.stamp")
+    accounts = Accounts(sql, stamp)
     return Parts(
         settings=settings,
         store=store or open_store(settings.databases_dir),
         sql=sql,
         accounts=accounts,
+        grants=Grants(sql, stamp),
+        gazetteer=Gazetteer(sql, ChangeStamp(settings.data_dir / "gazetteer.stamp")),
         sessions=Sessions(signing_secret(sql), settings.session_seconds),
         credentials=CredentialCache(accounts),
         metrics=Metrics(),

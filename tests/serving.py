@@ -145,10 +145,15 @@ class RunningServer:
         password: str,
         roles: Sequence[str] = (),
         databases: Sequence[str] = (),
+        areas: Sequence[str] = ("",),
     ) -> tuple[str, str]:
-        """Make an account through the command line; answers (name, password)."""
+        """Make an account through the command line; answers (name, password).
+
+        Roles of the field are granted in `areas`, all of the nation where none is named.
+        """
         options = [option for role in roles for option in ("--role", role)]
         options += [option for name_ in databases for option in ("--database", name_)]
+        options += [option for area in areas for option in ("--area", area)]
         self.command("account", "add", name, "--password-stdin", *options, stdin=password)
         return name, password
 

@@ -12,11 +12,15 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from sync_server.access import passwords
+from sync_server.access.grants import Grant, of_account
 from sync_server.access.stamp import ChangeStamp
 from sync_server.access.tables import account_roles, accounts, database_members, device_tokens
 from sync_server.errors import BadRequest, Conflict, NotFound
 
-ROLES = frozenset({"admin", "coordinator", "cew"})
+ADMIN = "admin"
+REPLICATOR = "replicator"
+ROLES = frozenset({ADMIN, REPLICATOR})
+"""Roles that hold everywhere; those of the field are grants (see `grants.py`)."""
 MINIMUM_PASSWORD_LENGTH = 8
 
 _NAME = re.compile(r"[^\s:/_\x00-\x1f\x7f][^\s:/\x00-\x1f\x7f]{0,99}")
@@ -31,11 +35,13 @@ class Account:
     """The tablet whose token was shown; empty for a password or a session made with one."""
     roles: frozenset[str] = frozenset()
     databases: frozenset[str] = frozenset()
-    """Databases this account is a member of. Admins need no membership."""
+    """Databases that it replicates whole, as a `replicator`. Admins need no membership."""
+    grants: tuple[Grant, ...] = ()
+    """Roles in areas, those that have ended or not begun among them."""
 
     @property
     def is_admin(self) -> bool:
-        return "admin" in self.roles
+        return ADMIN in self.roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +210,13 @@ def _record(connection: Connection, row: Any, device: str) -> AccountRecord:
         select(database_members.c.database_name).where(database_members.c.account_id == row.id)
     ).scalars()
     return AccountRecord(
-        account=Account(row.name, device, frozenset(roles), frozenset(databases)),
+        account=Account(
+            row.name,
+            device,
+            frozenset(roles),
+            frozenset(databases),
+            tuple(of_account(connection, row.id)),
+        ),
         password_hash=row.password_hash,
         credential_epoch=row.credential_epoch,
         created_at=row.created_at,

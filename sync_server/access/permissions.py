@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sync_server.access.accounts import Account
+from sync_server.access.areas import covers
 from sync_server.errors import Forbidden, Unauthorized
 
 
@@ -14,21 +15,51 @@ def require_account(account: Account | None) -> Account:
 
 
 def require_member(account: Account | None, database_name: str) -> Account:
-    """The account may read and write that database. Raises Unauthorized, Forbidden."""
+    """The account has something to do with that database: what, its scope says (`scope.py`).
+
+    Whose grants have all ended is let in and sees nothing: what the tablet captured before must
+    still arrive. Raises Unauthorized, Forbidden.
+    """
     account = require_account(account)
-    if database_name in account.databases or account.is_admin:
+    if (
+        account.is_admin
+        or database_name in account.databases
+        or any(grant.database == database_name for grant in account.grants)
+    ):
         return account
     raise Forbidden(f"{account.name} is not a member of this database.")
 
 
 def require_admin(account: Account | None) -> Account:
     """Raises Unauthorized, Forbidden."""
-    return require_role(account, "admin")
-
-
-def require_role(account: Account | None, *roles: str) -> Account:
-    """The account has one of the roles, or is an admin. Raises Unauthorized, Forbidden."""
     account = require_account(account)
-    if account.is_admin or not account.roles.isdisjoint(roles):
+    if account.is_admin:
         return account
-    raise Forbidden(f"This needs the role {' or '.join(roles)}.")
+    raise Forbidden("This needs an admin.")
+
+
+def require_role(account: Account | None, database: str, role: str, now: int) -> Account:
+    """An admin, or who has the role somewhere in that database now. Raises Unauthorized,
+    Forbidden.
+    """
+    account = require_account(account)
+    if account.is_admin or areas_of(account, database, role, now):
+        return account
+    raise Forbidden(f"This needs the role {role} in this database.")
+
+
+def areas_of(account: Account, database: str, role: str, now: int) -> list[str]:
+    """Areas in which the account has the role now; what lies in them is meant too."""
+    return [
+        grant.area
+        for grant in account.grants
+        if grant.role == role and grant.database == database and grant.holds(now)
+    ]
+
+
+def require_area(account: Account, database: str, role: str, area: str, now: int) -> None:
+    """An admin, or who has the role in an area that this one is or lies in. Raises Forbidden."""
+    if not account.is_admin and not any(
+        covers(granted, area) for granted in areas_of(account, database, role, now)
+    ):
+        raise Forbidden(f"{account.name} is no {role} in this area.")

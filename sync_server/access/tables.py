@@ -43,6 +43,27 @@ database_members = Table(
     Column("database_name", String(300), primary_key=True),
 )
 
+grants = Table(
+    "grants",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("account_id", Integer, ForeignKey("accounts.id"), nullable=False),
+    Column("role", String(40), nullable=False),
+    Column("database_name", String(300), nullable=False),
+    Column("area", String(8), nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger),
+)
+
+gazetteer_units = Table(
+    "gazetteer_units",
+    metadata,
+    # 2 digits a province, 4 a district, 6 a commune, 8 a village.
+    Column("code", String(8), primary_key=True),
+    Column("name_km", String(200), nullable=False),
+    Column("name_latin", String(200), nullable=False),
+)
+
 service_secrets = Table(
     "service_secrets",
     metadata,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, NoReturn, cast
 
 import orjson
@@ -12,7 +13,7 @@ from webargs.flaskparser import FlaskParser
 
 from sync_server.access.accounts import Account
 from sync_server.access.authentication import authenticate
-from sync_server.access.permissions import require_member, require_role
+from sync_server.access.permissions import require_role
 from sync_server.access.sessions import COOKIE_NAME
 from sync_server.errors import BadRequest
 from sync_server.parts import Parts
@@ -43,13 +44,18 @@ def parts() -> Parts:
     return cast(Parts, current_app.extensions["sync_server"])
 
 
-def open_database(name: str, *roles: str) -> tuple[Database, Account]:
-    """The database for an account that has one of the roles and is a member.
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def open_database(name: str, role: str) -> tuple[Database, Account]:
+    """The database for an account that has the role somewhere in it, and admins.
 
     A cookie alone does not do for what changes something: a foreign page could send it along.
     Raises Unauthorized, Forbidden, NotFound.
     """
     cookie = request.cookies.get(COOKIE_NAME) if request.method in _SAFE_METHODS else None
     account = authenticate(parts(), request.headers.get("Authorization"), cookie)
-    account = require_member(require_role(account, *roles), name)
+    account = require_role(account, name, role, now_ms())
     return parts().store.database(name), account

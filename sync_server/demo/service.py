@@ -21,6 +21,8 @@ from typing import Any
 from sync_server.demo.tablet import Remote
 
 DATABASE = "rushit"
+AREA = ""
+"""All of the nation."""
 _LISTENING = re.compile(r"Listening on (http://\S+)")
 _STOP_SECONDS = 30
 
@@ -79,9 +81,9 @@ class Service:
             print("\n".join(self._troubles()), file=sys.stderr)
 
     def person(self, name: str, role: str) -> Person:
-        """Make an account that is a member of the programme's database."""
+        """Make an account with a role in the programme's area."""
         made = Person(name, secrets.token_urlsafe(12))
-        options = ["--role", role, "--database", DATABASE, "--password-stdin"]
+        options = ["--role", role, "--database", DATABASE, "--area", AREA, "--password-stdin"]
         done = subprocess.run(
             self._command("account", "add", name, *options),
             env=self._environment,

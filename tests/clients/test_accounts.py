@@ -73,7 +73,7 @@ def test_an_account_of_another_database_is_forbidden(
     tablet: MakeTablet, member: Callable[[str], Remote], server: RunningServer
 ) -> None:
     stranger = f"stranger-{uuid.uuid4().hex[:8]}"
-    server.account(stranger, PASSWORD, roles=("cew",), databases=())
+    server.account(stranger, PASSWORD)
     one = tablet()
     one.put({"_id": "household:1"})
     with pytest.raises(TabletError) as caught:

@@ -23,7 +23,7 @@ def service() -> Iterator[RunningServer]:
     with RunningServer(web_workers="1") as running:
         running.account(*CEW, roles=["cew"], databases=["rushit"])
         running.account(*COORDINATOR, roles=["coordinator"], databases=["rushit"])
-        running.account(*STRANGER, roles=["coordinator"])
+        running.account(*STRANGER)
         yield running
 
 

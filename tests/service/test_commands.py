@@ -19,7 +19,7 @@ def status(server: RunningServer, path: str, name: str, secret: str) -> int:
 
 def test_an_account_lives_from_add_to_disable(server: RunningServer) -> None:
     server.command("database", "create", "commands")
-    server.account("dara", "password1", roles=["cew"])
+    server.account("dara", "password1")
     assert status(server, "/db/commands", "dara", "password1") == 403
     server.command("member", "add", "dara", "commands")
     assert status(server, "/db/commands", "dara", "password1") == 200
@@ -34,20 +34,22 @@ def test_an_account_lives_from_add_to_disable(server: RunningServer) -> None:
     assert status(server, "/db/commands", "dara", "password2") == 403
     server.command("account", "disable", "dara")
     assert status(server, "/db/commands", "dara", "password2") == 401
-    assert "dara\tcew\t-" in server.command("account", "list")
+    assert "dara\t-\t-\t-" in server.command("account", "list")
     server.command("account", "disable", "dara", "--undo")
     assert status(server, "/db/commands", "dara", "password2") == 403
 
 
 def test_a_password_may_be_made_up(server: RunningServer) -> None:
-    printed = server.command("account", "add", "phal", "--database", "rushit")
+    printed = server.command(
+        "account", "add", "phal", "--role", "replicator", "--database", "rushit"
+    )
     password = printed.rsplit(": ", 1)[1].strip()
     assert status(server, "/db/rushit", "phal", password) == 200
 
 
 def test_a_deleted_database_takes_its_memberships_along(server: RunningServer) -> None:
     server.command("database", "create", "passing")
-    server.account("vanna", "password1", databases=["passing"])
+    server.account("vanna", "password1", ["replicator"], databases=["passing"])
     server.command("database", "delete", "passing", "--yes")
     server.command("database", "create", "passing")
     assert status(server, "/db/passing", "vanna", "password1") == 403

@@ -12,10 +12,10 @@ from sync_server.parts import Parts
 
 
 def test_an_account_has_the_roles_and_databases_it_was_given(parts: Parts) -> None:
-    parts.accounts.create("sok", "password1", roles=["cew"], databases=["rushit", "rushit"])
+    parts.accounts.create("sok", "password1", roles=["replicator"], databases=["rushit", "rushit"])
     record = parts.accounts.find("sok")
     assert record is not None
-    assert record.account == Account("sok", "", frozenset({"cew"}), frozenset({"rushit"}))
+    assert record.account == Account("sok", "", frozenset({"replicator"}), frozenset({"rushit"}))
     assert not record.account.is_admin
 
 

@@ -10,7 +10,13 @@ import pytest
 from sync_server.access import passwords
 from sync_server.access.accounts import Account
 from sync_server.access.authentication import CredentialCache, authenticate, sign_in
-from sync_server.access.permissions import require_admin, require_member, require_role
+from sync_server.access.grants import Grant
+from sync_server.access.permissions import (
+    require_admin,
+    require_area,
+    require_member,
+    require_role,
+)
 from sync_server.errors import Forbidden, Unauthorized
 from sync_server.parts import Parts, open_parts
 from sync_server.settings import Settings
@@ -22,7 +28,7 @@ def basic(name: str, password: str) -> str:
 
 @pytest.fixture
 def sok(parts: Parts) -> str:
-    parts.accounts.create("sok", "password1", roles=["cew"], databases=["rushit"])
+    parts.accounts.create("sok", "password1", roles=["replicator"], databases=["rushit"])
     return "sok"
 
 
@@ -34,7 +40,7 @@ def test_no_credentials_are_nobody(parts: Parts) -> None:
 def test_a_password_opens_the_account_again_and_again(parts: Parts, sok: str) -> None:
     for _ in range(3):
         account = authenticate(parts, basic(sok, "password1"), None)
-        assert account == Account(sok, "", frozenset({"cew"}), frozenset({"rushit"}))
+        assert account == Account(sok, "", frozenset({"replicator"}), frozenset({"rushit"}))
 
 
 def test_a_password_may_hold_colons(parts: Parts) -> None:
@@ -209,8 +215,25 @@ def test_members_may_use_their_databases_and_admins_all() -> None:
         require_member(None, "rushit")
 
 
-def test_a_role_is_asked_for_by_name() -> None:
-    chan = Account("chan", roles=frozenset({"coordinator"}))
-    assert require_role(chan, "coordinator") is chan
-    with pytest.raises(Forbidden, match="admin"):
-        require_role(chan, "admin")
+def test_a_role_is_asked_for_in_its_database_and_time() -> None:
+    grant = Grant("coordinator", "rushit", "02", starts_at=100, ends_at=200)
+    chan = Account("chan", grants=(grant,))
+    assert require_role(chan, "rushit", "coordinator", 100) is chan
+    for database, role, now in (
+        ("trial", "coordinator", 100),
+        ("rushit", "cew", 100),
+        ("rushit", "coordinator", 99),
+        ("rushit", "coordinator", 200),
+    ):
+        with pytest.raises(Forbidden, match=role):
+            require_role(chan, database, role, now)
+    assert require_member(chan, "rushit") is chan
+
+
+def test_a_role_reaches_what_lies_in_its_area() -> None:
+    chan = Account("chan", grants=(Grant("coordinator", "rushit", "02", 0),))
+    for area in ("02", "0203", "020301"):
+        require_area(chan, "rushit", "coordinator", area, 1)
+    for area in ("", "03", "@sok"):
+        with pytest.raises(Forbidden, match="no coordinator"):
+            require_area(chan, "rushit", "coordinator", area, 1)

@@ -1,0 +1,66 @@
+"""What an account reads and writes in a database, by its grants.
+
+- A `cew` reads its communes and what lies exactly at the areas above them, and writes what a
+  worker captures inside the granted area.
+- A `coordinator` reads all of the granted area and what lies exactly above it, and writes visits
+  and trainings inside it.
+- A `replicator` reads and writes a whole database, but for what only the server writes.
+- An `admin` reads and writes everything.
+
+Both roles of the field read their own personal area besides (see `areas.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sync_server.access.accounts import Account
+from sync_server.access.areas import NATION, ancestors, covers, personal
+from sync_server.access.grants import Grant
+
+
+class Places(Protocol):
+    """What a scope must know of the gazetteer."""
+
+    def areas_within(self, area: str) -> Sequence[str]:
+        """The area itself and all areas in it, down to communes; in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`areas` None: everything there is. Else exactly these."""
+
+    areas: tuple[str, ...] | None
+    grants: tuple[Grant, ...] = ()
+    """Of this database: those that hold, and those that have ended or not begun."""
+
+    @property
+    def is_everything(self) -> bool:
+        return self.areas is None
+
+    def sees(self, area: str) -> bool:
+        return self.areas is None or area in self.areas
+
+
+def scope_of(account: Account, database: str, places: Places, now: int) -> Scope:
+    """`now`: milliseconds since 1970. Empty for an account that may not read the database."""
+    if account.is_admin or database in account.databases:
+        return Scope(None)
+    own = tuple(grant for grant in account.grants if grant.database == database)
+    holding = [grant for grant in own if grant.holds(now)]
+    if any(grant.area == NATION for grant in holding):
+        return Scope(None, own)
+    if not holding:
+        return Scope((), own)
+    seen = {personal(account.name)}
+    for grant in holding:
+        seen.update(ancestors(grant.area), places.areas_within(grant.area))
+    return Scope(tuple(sorted(seen)), own)
+
+
+def covering(scope: Scope, area: str) -> list[Grant]:
+    """Grants, ended ones too, of an area that this one is or lies in."""
+    return [grant for grant in scope.grants if covers(grant.area, area)]
