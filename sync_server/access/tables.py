@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -62,6 +62,18 @@ gazetteer_units = Table(
     Column("code", String(8), primary_key=True),
     Column("name_km", String(200), nullable=False),
     Column("name_latin", String(200), nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("subject", String(500), nullable=False),
+    Column("database", String(300), nullable=False),
+    Column("details", Text, nullable=False),  # JSON
 )
 
 service_secrets = Table(
