@@ -14,7 +14,7 @@ class Training(Envelope):
     topic = text("Topic", "ប្រធានបទ", required=True)
     activity = choice("Activity", "សកម្មភាព", ACTIVITIES, required=True)
     date = text("Date", "កាលបរិច្ឆេទ", required=True, validate=day)
-    venue = text(
+    village = text(
         "Village of the venue",
         "ភូមិដែលបណ្តុះបណ្តាល",
         required=True,
