@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sync_server.cli.moments import Moment, shown
+from sync_server.cli.moments import begins, ends, shown
 from sync_server.cli.opening import opened
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def grant() -> None:
 @click.argument("role", metavar="cew|coordinator")
 @click.argument("database")
 @click.argument("area")
-@click.option("--from", "starts_at", type=Moment(), help="When it begins; else now.")
-@click.option("--until", "ends_at", type=Moment(end_of_day=True), help="The last day, or the end.")
+@click.option("--from", "starts_at", callback=begins, help="When it begins; else now.")
+@click.option("--until", "ends_at", callback=ends, help="The last day, or the end.")
 @click.pass_context
 def grant_give(
     context: click.Context,
@@ -60,7 +60,7 @@ def grant_give(
 
 @grant.command("end")
 @click.argument("number", type=int)
-@click.option("--at", type=Moment(end_of_day=True), help="The last day, or the end; else now.")
+@click.option("--at", callback=ends, help="The last day, or the end; else now.")
 @click.pass_context
 def grant_end(context: click.Context, number: int, at: int | None) -> None:
     """End the grant of this number."""
