@@ -17,6 +17,7 @@ from sync_server.storage.base import (
     NO_ATTACHMENTS,
     AllDocsPage,
     AllDocsRow,
+    AreaCount,
     AttachmentInfo,
     ChangesPage,
     Database,
@@ -297,6 +298,9 @@ class ScopedView(Database):
 
     def purge(self, revs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         return self._whole.purge(revs)
+
+    def counts(self, areas: Sequence[str]) -> dict[str, AreaCount]:
+        return self._whole.counts(sorted(self._scope.areas.intersection(areas)))
 
     def relocate(self, areas: Mapping[str, str], *, origin: Origin) -> int:
         return self._whole.relocate(areas, origin=origin)
