@@ -44,6 +44,9 @@ leads back, so following them comes to an end.
 """
 
 
+Stored = Mapping[str, DocumentState | None]
+
+
 class Places(Protocol):
     """What must be known of the gazetteer."""
 
@@ -76,7 +79,7 @@ class Author:
         """
         if self.home is not None:
             return self.home
-        return personal(self.name) if _type(doc_id) in _CAPTURED else NATION
+        return personal(self.name) if kind(doc_id) in _CAPTURED else NATION
 
 
 def author_of(account: Account, database: str, now: int) -> Author:
@@ -104,13 +107,24 @@ def place(
 
     Reads storage once, whatever the number of documents.
     """
+    return place_among(stored_of(database, documents), places, documents, author)
+
+
+def stored_of(database: Database, documents: Sequence[Sent]) -> Stored:
+    """The states of these documents and of all that they name, None for what is not stored."""
+    named = [name for doc_id, fields in documents for name in references(doc_id, fields or {})]
+    asked = list(dict.fromkeys([*(doc_id for doc_id, _ in documents), *named]))
+    return dict(zip(asked, database.states(asked), strict=True))
+
+
+def place_among(
+    stored: Stored, places: Places, documents: Sequence[Sent], author: Author
+) -> dict[str, str]:
+    """As `place`, for one who has asked what is stored already."""
     sent: dict[str, Mapping[str, Any]] = {}
     for doc_id, fields in documents:
         if not sent.get(doc_id):
             sent[doc_id] = fields or {}
-    named = [name for doc_id, fields in sent.items() for name in references(doc_id, fields)]
-    asked = list(dict.fromkeys([*sent, *named]))
-    stored = dict(zip(asked, database.states(asked), strict=True))
     known = {doc_id: _area(doc_id, sent, stored, places) for doc_id in sent}
     return {
         doc_id: author.area_of(doc_id) if area is None else area for doc_id, area in known.items()
@@ -118,10 +132,7 @@ def place(
 
 
 def _area(
-    doc_id: str,
-    sent: Mapping[str, Mapping[str, Any]],
-    stored: Mapping[str, DocumentState | None],
-    places: Places,
+    doc_id: str, sent: Mapping[str, Mapping[str, Any]], stored: Stored, places: Places
 ) -> str | None:
     state = stored.get(doc_id)
     if state is not None:
@@ -129,7 +140,7 @@ def _area(
     fields = sent.get(doc_id)
     if fields is None:
         return None
-    if _type(doc_id) in BY_VILLAGE:
+    if kind(doc_id) in BY_VILLAGE:
         return village_area(fields, places)
     found = (_area(name, sent, stored, places) for name in references(doc_id, fields))
     return next((area for area in found if area is not None), None)
@@ -137,9 +148,9 @@ def _area(
 
 def references(doc_id: str, fields: Mapping[str, Any]) -> Iterator[str]:
     """Ids of what the document belongs to, by what it says: the best first."""
-    for member, types in _REFERENCES.get(_type(doc_id), ()):
+    for member, types in _REFERENCES.get(kind(doc_id), ()):
         name = fields.get(member)
-        if type(name) is str and _type(name) in types:
+        if type(name) is str and kind(name) in types:
             yield name
 
 
@@ -151,7 +162,7 @@ def village_area(fields: Mapping[str, Any], places: Places) -> str | None:
     return None
 
 
-def _type(doc_id: str) -> str:
+def kind(doc_id: str) -> str:
     """The part of an id that names the document's type, with its colon."""
     head, colon, _ = doc_id.partition(":")
     return head + colon
