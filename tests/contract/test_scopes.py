@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from conflict.revision_tree import RevisionTree
-from sync_server.errors import NotFound
+from sync_server.errors import BadRequest, NotFound
 from sync_server.storage.base import (
     AttachmentWrite,
     Database,
     MissingRevision,
     Revision,
+    RevsDiff,
 )
 from sync_server.storage.departures import departure_of
 from tests.contract.drafts import ORIGIN, body_of, replicate, write
@@ -134,6 +137,55 @@ def test_departures_come_back_from_nobody(db: Database) -> None:
     (result,) = replicate(db, write("a", gone, "1-a", deleted=True))
     assert not result.changed
     assert [leaf.rev for leaf in db.state("a").leaves] == ["2-x"]
+
+
+def test_a_departure_is_told_again_only_to_whom_it_was_told(db: Database) -> None:
+    replicate(db, write("a", "1-a", area=HERE), write("b", "1-b", area=HERE))
+    gone, other = departure_of("a", "1-a"), departure_of("b", "1-b")
+    replicate(db, write("a", "2-x", "1-a", area=THERE), write("b", "2-x", "1-b", area=THERE))
+    asked: list[list[str]] = []
+
+    def told(doc_ids: Sequence[str]) -> dict[str, set[str]]:
+        asked.append(list(doc_ids))
+        return {"a": {gone}}
+
+    view = db.within([HERE], told)
+    (found,), (refused,) = view.bulk_get([("a", gone), ("b", other)])
+    assert isinstance(found, Revision) and found.deleted and found.revisions.revs()[1:] == ["1-a"]
+    assert refused == MissingRevision("b", other)
+    assert asked == [["a", "b"]], "whoever knows is asked once for a batch"
+    assert view.get("a", gone) == found == view.open_revs("a", [gone])[0]
+    with pytest.raises(NotFound):
+        view.get("b", other)
+    assert view.revs_diff({"a": [gone], "b": [other], "no": [other]}) == {
+        "b": RevsDiff([other], []),
+        "no": RevsDiff([other], []),
+    }
+
+
+def test_what_is_missing_is_said_in_the_same_way_of_foreign_and_unknown(db: Database) -> None:
+    replicate(db, write("foreign", "2-b", "1-a", area=THERE))
+    revs = ["3-c", "1-a", "2-b", "1-a", "3-c"]
+    found = db.within([HERE]).revs_diff({"foreign": revs, "nowhere": revs})
+    assert found["foreign"] == found["nowhere"] == RevsDiff(["3-c", "1-a", "2-b"], [])
+
+
+def test_a_scope_tells_nothing_of_the_size_of_the_whole(db: Database) -> None:
+    replicate(db, write("foreign", "1-a", area=THERE))
+    before = db.within([HERE]).info()
+    replicate(db, write("other", "1-a", area=THERE))
+    db.purge({"other": ["1-a"]})
+    after = db.within([HERE]).info()
+    assert replace(after, update_seq="") == replace(before, update_seq="")
+
+
+def test_a_seal_after_a_sequence_means_nothing(db: Database) -> None:
+    replicate(db, write("a", "1-a", area=HERE), write("b", "1-b", area=THERE))
+    for reader in (db, db.within([HERE])):
+        since = reader.changes(limit=1).last_seq
+        assert reader.changes(f"{since}~aB-_9") == reader.changes(since)
+        with pytest.raises(BadRequest):
+            reader.changes(f"{since}~")
 
 
 def test_a_grant_brings_what_was_there_and_its_end_takes_it_away(db: Database) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import orjson
 
@@ -19,10 +20,9 @@ class Scope:
     areas: frozenset[str]
     name: str
 
-    @classmethod
-    def of(cls, areas: Iterable[str]) -> Scope:
-        chosen = frozenset(areas)
-        return cls(chosen, hashlib.sha256(orjson.dumps(sorted(chosen))).hexdigest()[:10])
+    @staticmethod
+    def of(areas: Iterable[str]) -> Scope:
+        return _scope_of(frozenset(areas))
 
     @property
     def is_everything(self) -> bool:
@@ -42,6 +42,11 @@ class Scope:
 
     def is_interned(self, connection: sqlite3.Connection) -> bool:
         return self.is_everything or find(connection, self.name) is not None
+
+
+@lru_cache(1024)
+def _scope_of(areas: frozenset[str]) -> Scope:
+    return Scope(areas, hashlib.sha256(orjson.dumps(sorted(areas))).hexdigest()[:10])
 
 
 WHOLE = Scope(frozenset(), EVERYTHING)
