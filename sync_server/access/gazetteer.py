@@ -22,7 +22,7 @@ class Gazetteer:
 
     def __init__(self, engine: Engine, stamp: ChangeStamp) -> None:
         self._reading = engine.execution_options(read_only=True)
-        self._stamp = stamp
+        self.stamp = stamp
         self._lock = threading.Lock()
         self._mark: Mark | None = None
         self._codes: frozenset[str] = frozenset()
@@ -42,7 +42,7 @@ class Gazetteer:
         return found if found and found[0] == area else [area, *found]
 
     def _refresh(self) -> None:
-        mark = self._stamp.mark()
+        mark = self.stamp.mark()
         if mark == self._mark:
             return
         with self._lock:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Protocol
 from sync_server.access.accounts import Account
 from sync_server.access.areas import COMMUNE_DIGITS, NATION, commune_of, is_village, personal
 from sync_server.access.grants import CEW, Grant
+from sync_server.access.permissions import replicates_whole
 from sync_server.storage.base import Database, DocumentState
 
 HOUSEHOLD, PROPOSAL, TRAINING = "household:", "proposal:", "training:"
@@ -86,7 +87,7 @@ def author_of(account: Account, database: str, now: int) -> Author:
     """`now`: milliseconds since 1970. The home is the first commune that the account works in as
     a `cew`; else the first area that it was granted; one that has ended where none holds.
     """
-    if account.is_admin or database in account.databases:
+    if replicates_whole(account, database):
         return Author(account.name, None)
     own = [grant for grant in account.grants if grant.database == database]
     own.sort(key=lambda grant: _preference(grant, now))
@@ -144,6 +145,11 @@ def _area(
         return village_area(fields, places)
     found = (_area(name, sent, stored, places) for name in references(doc_id, fields))
     return next((area for area in found if area is not None), None)
+
+
+def says_where(doc_id: str) -> bool:
+    """Whether a document of this type may say where it belongs."""
+    return kind(doc_id) in BY_VILLAGE or kind(doc_id) in _REFERENCES
 
 
 def references(doc_id: str, fields: Mapping[str, Any]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from typing import Protocol
 from sync_server.access.accounts import Account
 from sync_server.access.areas import NATION, ancestors, covers, personal
 from sync_server.access.grants import Grant
+from sync_server.access.permissions import replicates_whole
 
 
 class Places(Protocol):
@@ -47,7 +48,7 @@ class Scope:
 
 def scope_of(account: Account, database: str, places: Places, now: int) -> Scope:
     """`now`: milliseconds since 1970. Empty for an account that may not read the database."""
-    if account.is_admin or database in account.databases:
+    if replicates_whole(account, database):
         return Scope(None)
     own = tuple(grant for grant in account.grants if grant.database == database)
     holding = [grant for grant in own if grant.holds(now)]
