@@ -79,11 +79,11 @@ class Departures:
                 found.setdefault(doc_id, set()).add(revision)
         return found
 
-    def accounts(self, database: str) -> list[str]:
-        """Those who were told any."""
-        query = select(departures.c.account).where(departures.c.database == database).distinct()
+    def readers(self) -> list[tuple[str, str]]:
+        """(database, account) of those who were told any."""
+        query = select(departures.c.database, departures.c.account).distinct()
         with self._reading.begin() as connection:
-            return list(connection.execute(query).scalars())
+            return [(row.database, row.account) for row in connection.execute(query)]
 
     def page(self, database: str, account: str, after: int, limit: int) -> list[Told]:
         """What the account was told, in order, after a number."""

@@ -56,6 +56,15 @@ class Places(Protocol):
         ...
 
 
+class _NoPlaces:
+    def knows(self, code: str) -> bool:
+        return False
+
+
+NO_PLACES: Places = _NoPlaces()
+"""Where there is no gazetteer."""
+
+
 class Sent(NamedTuple):
     """A document as its author sent it."""
 
@@ -149,7 +158,12 @@ def _area(
 
 def says_where(doc_id: str) -> bool:
     """Whether a document of this type may say where it belongs."""
-    return kind(doc_id) in BY_VILLAGE or kind(doc_id) in _REFERENCES
+    return kind(doc_id) in BY_VILLAGE or names_others(doc_id)
+
+
+def names_others(doc_id: str) -> bool:
+    """Whether a document of this type may name what it belongs to."""
+    return kind(doc_id) in _REFERENCES
 
 
 def references(doc_id: str, fields: Mapping[str, Any]) -> Iterator[str]:
