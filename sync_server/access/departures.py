@@ -1,9 +1,9 @@
 """Which documents an account was told to forget.
 
 When a document goes out of an account's sight its tablets are told a departure (see
-`storage/departures.py`). That is remembered here before it is told, for two reasons: a departure
-is served to no one else, and a document that comes back into sight unchanged must be renewed,
-because the tablets' tombstones would hide it for ever (see `intake/regrant.py`).
+`storage/departures.py`). That is remembered here before it is told: a document that comes back
+into sight unchanged must be renewed, because the tablets' tombstones would hide it for ever (see
+`intake/regrant.py`).
 """
 
 from __future__ import annotations

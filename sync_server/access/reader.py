@@ -7,7 +7,7 @@ remembered before it is told them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
@@ -49,7 +49,9 @@ class Reader(DelegatingDatabase):
     def __init__(
         self, database: Database, scope: Scope, account: str, seal: Seal, departures: Departures
     ) -> None:
-        inner = database if scope.areas is None else database.within(scope.areas, self._told)
+        inner = (
+            database if scope.areas is None else database.within(scope.areas, scope.may_have_seen)
+        )
         super().__init__(inner)
         self._account = account
         self._seal = seal
@@ -79,6 +81,3 @@ class Reader(DelegatingDatabase):
 
     def wait(self, since: str, timeout: float) -> bool:
         return self.inner.wait(self._seal.take(since), timeout)
-
-    def _told(self, doc_ids: Sequence[str]) -> Mapping[str, set[str]]:
-        return self._departures.told(self.name, self._account, doc_ids)

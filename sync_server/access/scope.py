@@ -37,6 +37,9 @@ class Scope:
     areas: tuple[str, ...] | None
     grants: tuple[Grant, ...] = ()
     """Of this database: those that hold, and those that have ended or not begun."""
+    past: tuple[str, ...] = ()
+    """Areas of the grants that have begun, ended or not."""
+    account: str = ""
 
     @property
     def is_everything(self) -> bool:
@@ -45,21 +48,32 @@ class Scope:
     def sees(self, area: str) -> bool:
         return self.areas is None or area in self.areas
 
+    def may_have_seen(self, area: str) -> bool:
+        """Whether grants of the account have ever shown what stands in this area."""
+        return any(covers(granted, area) or granted.startswith(area) for granted in self.past) or (
+            bool(self.past) and area == personal(self.account)
+        )
+
 
 def scope_of(account: Account, database: str, places: Places, now: int) -> Scope:
     """`now`: milliseconds since 1970. Empty for an account that may not read the database."""
     if replicates_whole(account, database):
         return Scope(None)
     own = tuple(grant for grant in account.grants if grant.database == database)
-    holding = [grant for grant in own if grant.holds(now)]
+    past = tuple(grant.area for grant in own if grant.starts_at <= now)
+    areas = _areas([grant for grant in own if grant.holds(now)], account.name, places)
+    return Scope(areas, own, past, account.name)
+
+
+def _areas(holding: Sequence[Grant], account: str, places: Places) -> tuple[str, ...] | None:
     if any(grant.area == NATION for grant in holding):
-        return Scope(None, own)
+        return None
     if not holding:
-        return Scope((), own)
-    seen = {personal(account.name)}
+        return ()
+    seen = {personal(account)}
     for grant in holding:
         seen.update(ancestors(grant.area), places.areas_within(grant.area))
-    return Scope(tuple(sorted(seen)), own)
+    return tuple(sorted(seen))
 
 
 def covering(scope: Scope, area: str) -> list[Grant]:

@@ -12,7 +12,7 @@ it or none, and an exception means that nothing was written.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -231,8 +231,8 @@ class DatabaseInfo:
     compact_running: bool
 
 
-Told = Callable[[Sequence[str]], Mapping[str, Collection[str]]]
-"""Of these documents, the departures that a reader was told, by document."""
+Formerly = Callable[[str], bool]
+"""Whether a reader may have seen what stands in an area."""
 
 
 class Database(ABC):
@@ -241,16 +241,18 @@ class Database(ABC):
     name: str
 
     @abstractmethod
-    def within(self, areas: Sequence[str], told: Told | None = None) -> Database:
+    def within(self, areas: Sequence[str], formerly: Formerly | None = None) -> Database:
         """This database as one sees it who may see exactly these areas.
 
         Reading, a document elsewhere looks as one that does not exist. `changes` tells besides
         what has gone out of sight since `since` was given, as *departures* (see
         `storage/departures.py`), and brings what has come into sight, wherever its sequence is:
         a sequence names the areas it was given for, so whoever hands one in must be who it was
-        given to. Of a document out of sight, a departure is served and known where `told` says
-        that this reader was told it (None: any). Writing is as in the whole database; so are
-        local documents.
+        given to. Writing is as in the whole database; so are local documents.
+
+        `formerly` says of which areas the reader may have seen documents before (None: of any).
+        Of what has stood there and is out of sight now, departures are served, and revisions
+        that are here count as known, so that no client sends back what it has got from here.
         """
 
     # -- documents -------------------------------------------------------------

@@ -13,6 +13,7 @@ from sync_server.storage.base import (
     Database,
     DatabaseInfo,
     DocumentState,
+    Formerly,
     LocalDocument,
     MissingRevision,
     Origin,
@@ -20,7 +21,6 @@ from sync_server.storage.base import (
     RevisionStatus,
     RevisionWrite,
     RevsDiff,
-    Told,
     WriteResult,
 )
 
@@ -30,8 +30,8 @@ class DelegatingDatabase(Database):
         self.name = inner.name
         self.inner = inner
 
-    def within(self, areas: Sequence[str], told: Told | None = None) -> Database:
-        return self.inner.within(areas, told)
+    def within(self, areas: Sequence[str], formerly: Formerly | None = None) -> Database:
+        return self.inner.within(areas, formerly)
 
     # -- documents -------------------------------------------------------------
 

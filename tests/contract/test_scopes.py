@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -76,7 +76,7 @@ def test_other_areas_look_as_if_they_were_not_there(db: Database) -> None:
     photo = AttachmentWrite("image/jpeg", b"face")
     replicate(db, write("mine", "1-a", area=HERE), write("nation", "1-n", area=NATION))
     replicate(db, write("foreign", "1-f", area=THERE, attachments={"face": photo}))
-    view = db.within([HERE, NATION])
+    view = db.within([HERE, NATION], sees(HERE, NATION))
     for call in (
         lambda: view.get("foreign"),
         lambda: view.get("foreign", "1-f"),
@@ -139,34 +139,39 @@ def test_departures_come_back_from_nobody(db: Database) -> None:
     assert [leaf.rev for leaf in db.state("a").leaves] == ["2-x"]
 
 
-def test_a_departure_is_told_again_only_to_whom_it_was_told(db: Database) -> None:
-    replicate(db, write("a", "1-a", area=HERE), write("b", "1-b", area=HERE))
-    gone, other = departure_of("a", "1-a"), departure_of("b", "1-b")
-    replicate(db, write("a", "2-x", "1-a", area=THERE), write("b", "2-x", "1-b", area=THERE))
-    asked: list[list[str]] = []
+def sees(*areas: str) -> Callable[[str], bool]:
+    return lambda area: area in areas
 
-    def told(doc_ids: Sequence[str]) -> dict[str, set[str]]:
-        asked.append(list(doc_ids))
-        return {"a": {gone}}
 
-    view = db.within([HERE], told)
-    (found,), (refused,) = view.bulk_get([("a", gone), ("b", other)])
-    assert isinstance(found, Revision) and found.deleted and found.revisions.revs()[1:] == ["1-a"]
-    assert refused == MissingRevision("b", other)
-    assert asked == [["a", "b"]], "whoever knows is asked once for a batch"
-    assert view.get("a", gone) == found == view.open_revs("a", [gone])[0]
+def test_who_never_saw_a_document_learns_nothing_by_its_departure(db: Database) -> None:
+    replicate(db, write("a", "1-a", area=THERE))
+    gone = departure_of("a", "1-a")
+    stranger, former = db.within([HERE], sees(HERE)), db.within([HERE], sees(HERE, THERE))
+    assert stranger.bulk_get([("a", gone)]) == [[MissingRevision("a", gone)]]
     with pytest.raises(NotFound):
-        view.get("b", other)
-    assert view.revs_diff({"a": [gone], "b": [other], "no": [other]}) == {
-        "b": RevsDiff([other], []),
-        "no": RevsDiff([other], []),
-    }
+        stranger.get("a", gone)
+    assert stranger.open_revs("a", [gone]) == [MissingRevision("a", gone)]
+    assert stranger.revs_diff({"a": [gone, "1-a"]}) == {"a": RevsDiff([gone, "1-a"], [])}
+    found = former.get("a", gone)
+    assert found.deleted and found.revisions.revs()[1:] == ["1-a"]
+    assert former.bulk_get([("a", gone)]) == [[found]] == [former.open_revs("a", [gone])]
+
+
+def test_nobody_sends_back_what_they_have_got_and_may_not_see_any_more(db: Database) -> None:
+    replicate(db, write("a", "2-b", "1-a", area=HERE), write("b", "1-b", area=HERE))
+    db.relocate({"a": THERE}, origin=ORIGIN)
+    gone = departure_of("a", "2-b")
+    for view in (db.within([HERE], sees(HERE)), db.within([], sees(HERE))):
+        assert view.revs_diff({"a": ["1-a", "2-b", gone], "b": ["1-b"]}) == {}
+        assert view.revs_diff({"a": ["3-unsent"]}) == {"a": RevsDiff(["3-unsent"], [])}
+    stranger = db.within([BEYOND], sees(BEYOND))
+    assert list(stranger.revs_diff({"a": ["2-b"], "b": ["1-b"]})) == ["a", "b"]
 
 
 def test_what_is_missing_is_said_in_the_same_way_of_foreign_and_unknown(db: Database) -> None:
     replicate(db, write("foreign", "2-b", "1-a", area=THERE))
     revs = ["3-c", "1-a", "2-b", "1-a", "3-c"]
-    found = db.within([HERE]).revs_diff({"foreign": revs, "nowhere": revs})
+    found = db.within([HERE], sees(HERE)).revs_diff({"foreign": revs, "nowhere": revs})
     assert found["foreign"] == found["nowhere"] == RevsDiff(["3-c", "1-a", "2-b"], [])
 
 

@@ -18,6 +18,7 @@ from sync_server.storage.base import (
     Database,
     DatabaseInfo,
     DocumentState,
+    Formerly,
     LocalDocument,
     MissingRevision,
     Origin,
@@ -25,7 +26,6 @@ from sync_server.storage.base import (
     RevisionStatus,
     RevisionWrite,
     RevsDiff,
-    Told,
     WriteResult,
 )
 from sync_server.storage.sqlite import attachments, feed, local, reading, records, sequences, upkeep
@@ -44,8 +44,8 @@ class SQLiteDatabase(Database):
         """Names of sets of areas that are known to be interned."""
         self._compacting = False
 
-    def within(self, areas: Sequence[str], told: Told | None = None) -> ScopedView:
-        return ScopedView(self, areas, told)
+    def within(self, areas: Sequence[str], formerly: Formerly | None = None) -> ScopedView:
+        return ScopedView(self, areas, formerly)
 
     # -- documents -------------------------------------------------------------
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from sync_server.storage.base import (
     NO_ATTACHMENTS,
+    Formerly,
     MissingRevision,
     Origin,
     Revision,
     Revisions,
-    Told,
 )
 from sync_server.storage.departures import departed_from
 from sync_server.storage.sqlite import records
@@ -24,13 +24,13 @@ Named = tuple[str, str]
 
 
 def with_departures(
-    connection: sqlite3.Connection, found: Sequence[Found], scope: Scope, told: Told | None
+    connection: sqlite3.Connection, found: Sequence[Found], scope: Scope, formerly: Formerly | None
 ) -> list[Found]:
     """What was not found may be a revision by which the reader lost the document."""
     missing = [(one.doc_id, one.rev) for one in found if isinstance(one, MissingRevision)]
     if not missing:
         return list(found)
-    departed = departures_among(connection, missing, scope, told)
+    departed = departures_among(connection, missing, scope, formerly)
     return [
         one if isinstance(one, Revision) else departed.get((one.doc_id, one.rev), one)
         for one in found
@@ -38,25 +38,42 @@ def with_departures(
 
 
 def departures_among(
-    connection: sqlite3.Connection, named: Sequence[Named], scope: Scope, told: Told | None
+    connection: sqlite3.Connection, named: Sequence[Named], scope: Scope, formerly: Formerly | None
 ) -> dict[Named, Revision]:
     """Those of the named revisions by which this reader has lost a document.
 
-    Of a document out of sight, none that the reader was not told: it would tell them that there
-    is such a document.
+    Of a document that they never saw there is none: it would tell them that there is one.
     """
     documents = records.find_many(connection, list(dict.fromkeys(doc_id for doc_id, _ in named)))
     hidden = [one.id for one in documents.values() if one.area not in scope.areas]
-    known = told(hidden) if told and hidden else None
+    unseen = set(hidden) - held(connection, hidden, formerly)
     departed = {}
     for doc_id, rev in named:
-        document = documents.get(doc_id)
+        document = documents.get(doc_id) if doc_id not in unseen else None
         leaf = departed_from(doc_id, rev, document.tree) if document else None
-        if document is None or leaf is None:
-            continue
-        if known is None or document.area in scope.areas or rev in known.get(doc_id, ()):
+        if document is not None and leaf is not None:
             departed[doc_id, rev] = _departure(document, rev, leaf)
     return departed
+
+
+def held(
+    connection: sqlite3.Connection, doc_ids: Sequence[str], formerly: Formerly | None
+) -> set[str]:
+    """Those of these documents that a reader may have had: they stand, or once stood, where that
+    reader could see.
+    """
+    if formerly is None:
+        return set(doc_ids)
+    found: set[str] = set()
+    for chunk, marks in records.chunks(doc_ids):
+        rows = connection.execute(
+            f"SELECT id, area FROM document WHERE id IN ({marks}) UNION ALL"
+            " SELECT id, move.area FROM document JOIN move ON move.document = number"
+            f" WHERE id IN ({marks})",
+            (*chunk, *chunk),
+        )
+        found.update(doc_id for doc_id, area in rows if formerly(area))
+    return found
 
 
 def _departure(document: Document, rev: str, leaf: str) -> Revision:

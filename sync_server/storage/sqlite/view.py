@@ -21,11 +21,11 @@ from sync_server.storage.base import (
     ChangesPage,
     DatabaseInfo,
     DocumentState,
+    Formerly,
     MissingRevision,
     Revision,
     RevisionStatus,
     RevsDiff,
-    Told,
 )
 from sync_server.storage.delegating import DelegatingDatabase
 from sync_server.storage.sqlite import (
@@ -49,16 +49,18 @@ class ScopedView(DelegatingDatabase):
     local documents and upkeep are those of the whole.
     """
 
-    def __init__(self, whole: SQLiteDatabase, areas: Sequence[str], told: Told | None) -> None:
+    def __init__(
+        self, whole: SQLiteDatabase, areas: Sequence[str], formerly: Formerly | None
+    ) -> None:
         super().__init__(whole)
         self.areas = tuple(sorted(set(areas)))
         self._whole = whole
         self._connections = whole.connections
         self._scope = Scope.of(self.areas)
-        self._told = told
+        self._formerly = formerly
 
-    def within(self, areas: Sequence[str], told: Told | None = None) -> ScopedView:
-        return ScopedView(self._whole, sorted(self._scope.areas.intersection(areas)), told)
+    def within(self, areas: Sequence[str], formerly: Formerly | None = None) -> ScopedView:
+        return ScopedView(self._whole, sorted(self._scope.areas.intersection(areas)), formerly)
 
     # -- documents -------------------------------------------------------------
 
@@ -125,18 +127,17 @@ class ScopedView(DelegatingDatabase):
             return reading.revs_info(connection, doc_id, rev)
 
     def revs_diff(self, revs: Mapping[str, Sequence[str]]) -> dict[str, RevsDiff]:
-        """What is out of sight is missing, but for departures: those come back from nobody."""
+        """Of what is out of sight everything is missing, unless the reader may have had it."""
         with self._connections.snapshot() as connection:
             hidden = self._hidden(connection, list(revs))
-            seen = {doc_id: named for doc_id, named in revs.items() if doc_id not in hidden}
-            found = reading.revs_diff(connection, seen)
-            named = [(doc_id, rev) for doc_id in hidden for rev in revs[doc_id]]
-            departed = departing.departures_among(connection, named, self._scope, self._told)
+            held = departing.held(connection, sorted(hidden), self._formerly)
+            asked = {one: revs[one] for one in revs if one not in hidden or one in held}
+            found = reading.revs_diff(connection, asked)
         for doc_id in hidden:
-            asked = dict.fromkeys(revs[doc_id])
-            missing = [rev for rev in asked if (doc_id, rev) not in departed]
-            if missing:
-                found[doc_id] = RevsDiff(missing, [])
+            if doc_id not in held:
+                found[doc_id] = RevsDiff(list(dict.fromkeys(revs[doc_id])), [])
+            elif doc_id in found:
+                found[doc_id] = RevsDiff(found[doc_id].missing, [])
         return {doc_id: found[doc_id] for doc_id in revs if doc_id in found}
 
     def conflicted(self, after: str = "", limit: int = 100) -> list[str]:
@@ -282,7 +283,7 @@ class ScopedView(DelegatingDatabase):
     def _with_departures(
         self, connection: sqlite3.Connection, found: Sequence[Found]
     ) -> list[Found]:
-        return departing.with_departures(connection, found, self._scope, self._told)
+        return departing.with_departures(connection, found, self._scope, self._formerly)
 
     def _intern(self, scope: Scope) -> None:
         if scope.name in self._whole.scopes:
@@ -296,4 +297,4 @@ class ScopedView(DelegatingDatabase):
 
 
 def _missing(doc_id: str, rev: str | None) -> list[Found]:
-    return [] if rev is None else [MissingRevision(doc_id, rev)]
+    return [MissingRevision(doc_id, rev)] if rev else []

@@ -48,6 +48,18 @@ def test_the_nation_and_replicators_and_admins_are_everything() -> None:
         assert scope_of(account, "rushit", Places(), 0).is_everything
 
 
+def test_grants_that_ended_say_what_may_have_been_seen() -> None:
+    ended = Grant("cew", "rushit", "0203", 0, ends_at=50)
+    later = Grant("cew", "rushit", "05", 500)
+    scope = scope_of(Account("sok", grants=(ended, later)), "rushit", Places(), 100)
+    for area in ("", "02", "0203", "020301", "020399", "@sok"):
+        assert scope.may_have_seen(area), area
+    for area in ("03", "0204", "05", "@dara"):
+        assert not scope.may_have_seen(area), area
+    nobody = scope_of(Account("sok"), "rushit", Places(), 100)
+    assert not any(nobody.may_have_seen(area) for area in ("", "02", "@sok"))
+
+
 def test_areas_are_prefixes() -> None:
     assert ancestors("020301") == ["", "02", "0203"]
     assert covers("02", "020301") and covers("", "02") and covers("02", "02")
