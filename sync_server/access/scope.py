@@ -37,9 +37,6 @@ class Scope:
     areas: tuple[str, ...] | None
     grants: tuple[Grant, ...] = ()
     """Of this database: those that hold, and those that have ended or not begun."""
-    past: tuple[str, ...] = ()
-    """Areas of the grants that have begun, ended or not."""
-    account: str = ""
 
     @property
     def is_everything(self) -> bool:
@@ -48,30 +45,23 @@ class Scope:
     def sees(self, area: str) -> bool:
         return self.areas is None or area in self.areas
 
-    def may_have_seen(self, area: str) -> bool:
-        """Whether grants of the account have ever shown what stands in this area."""
-        return any(covers(granted, area) or granted.startswith(area) for granted in self.past) or (
-            bool(self.past) and area == personal(self.account)
-        )
-
 
 def scope_of(account: Account, database: str, places: Places, now: int) -> Scope:
     """`now`: milliseconds since 1970. Empty for an account that may not read the database."""
     if replicates_whole(account, database):
         return Scope(None)
     own = tuple(grant for grant in account.grants if grant.database == database)
-    past = tuple(grant.area for grant in own if grant.starts_at <= now)
-    areas = _areas([grant for grant in own if grant.holds(now)], account.name, places)
-    return Scope(areas, own, past, account.name)
+    return Scope(areas_of([grant for grant in own if grant.holds(now)], account.name, places), own)
 
 
-def _areas(holding: Sequence[Grant], account: str, places: Places) -> tuple[str, ...] | None:
-    if any(grant.area == NATION for grant in holding):
+def areas_of(grants: Sequence[Grant], account: str, places: Places) -> tuple[str, ...] | None:
+    """What these grants show of a database; None for all of it."""
+    if any(grant.area == NATION for grant in grants):
         return None
-    if not holding:
+    if not grants:
         return ()
     seen = {personal(account)}
-    for grant in holding:
+    for grant in grants:
         seen.update(ancestors(grant.area), places.areas_within(grant.area))
     return tuple(sorted(seen))
 

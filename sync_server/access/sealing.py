@@ -2,12 +2,13 @@
 
 A sequence says what its reader was shown, and the feed tells them what of that has gone. Who made
 one up, or handed in another's, would be told ids that they never saw. So sequences that go out to
-those who see a part of a database bear a seal:
+those who see a part of a database bear a seal, and when it was made:
 
-    1042-8f3a91c2-5d41402abc~Jx3vT0kq9b2m4Qy1
+    1042-8f3a91c2-5d41402abc~19ab3c5e7f0.Jx3vT0kq9b2m4Qy1
 
-and one that comes in without the right seal counts as the beginning. PouchDB and its kind keep
-sequences as they are; the integer in front stays what it was.
+One that comes in without the right seal counts as the beginning. The time says since when a
+client may have been shown what its sequence does not tell (see `memory.py`). PouchDB and its kind
+keep sequences as they are; the integer in front stays what it was.
 """
 
 from __future__ import annotations
@@ -15,9 +16,17 @@ from __future__ import annotations
 import hmac
 from base64 import urlsafe_b64encode
 from hashlib import blake2b
+from typing import NamedTuple
 
 SEAL_BYTES = 12
 _MARK = "~"
+
+
+class Taken(NamedTuple):
+    """A sequence as storage knows it, and when it was given; None for one that was not."""
+
+    seq: str
+    at: int | None
 
 
 class Seals:
@@ -36,21 +45,23 @@ class Seal:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def put(self, seq: str) -> str:
-        """The sequence as it goes out."""
-        return f"{seq}{_MARK}{self._made(seq)}"
+    def put(self, seq: str, at: int) -> str:
+        """The sequence as it goes out. `at`: now, in milliseconds since 1970."""
+        given = f"{seq}{_MARK}{at:x}"
+        return f"{given}.{self._made(given)}"
 
-    def take(self, since: str) -> str:
+    def take(self, since: str) -> Taken:
         """The sequence that was sealed. Of one with another's seal or none, only its number is
         left, which storage takes for the beginning.
         """
-        seq, _, seal = since.rpartition(_MARK)
-        if seq and hmac.compare_digest(_bytes(seal), _bytes(self._made(seq))):
-            return seq
-        return since.partition("-")[0]
+        given, _, seal = since.rpartition(".")
+        seq, mark, at = given.rpartition(_MARK)
+        if mark and hmac.compare_digest(_bytes(seal), _bytes(self._made(given))):
+            return Taken(seq, int(at, 16))
+        return Taken(since.partition("-")[0], None)
 
-    def _made(self, seq: str) -> str:
-        digest = blake2b(_bytes(seq), key=self._key, digest_size=SEAL_BYTES).digest()
+    def _made(self, given: str) -> str:
+        digest = blake2b(_bytes(given), key=self._key, digest_size=SEAL_BYTES).digest()
         return urlsafe_b64encode(digest).decode()
 
 

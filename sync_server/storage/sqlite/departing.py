@@ -67,12 +67,12 @@ def held(
     found: set[str] = set()
     for chunk, marks in records.chunks(doc_ids):
         rows = connection.execute(
-            f"SELECT id, area FROM document WHERE id IN ({marks}) UNION ALL"
-            " SELECT id, move.area FROM document JOIN move ON move.document = number"
-            f" WHERE id IN ({marks})",
+            f"SELECT id, area, entered_at, NULL FROM document WHERE id IN ({marks}) UNION ALL"
+            " SELECT id, move.area, move.entered_at, left_at"
+            f" FROM document JOIN move ON move.document = number WHERE id IN ({marks})",
             (*chunk, *chunk),
         )
-        found.update(doc_id for doc_id, area in rows if formerly(area))
+        found.update(doc_id for doc_id, *stay in rows if formerly.saw(*stay))
     return found
 
 

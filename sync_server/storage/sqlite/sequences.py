@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from sync_server.errors import BadRequest
 
-_SEQUENCE = re.compile(r"([0-9]{1,18})(?:-([0-9a-zA-Z_.-]{1,200}))?(?:~[0-9a-zA-Z_-]{1,64})?\Z")
+_SEQUENCE = re.compile(r"([0-9]{1,18})(?:-([0-9a-zA-Z_.-]{1,200}))?(?:~[0-9a-zA-Z_.-]{1,64})?\Z")
 _SCOPE = re.compile(
     r"([0-9a-f]{10})(?:"
     r"\.([0-9a-f]{10})\.([0-9]{1,18})(?:\.([0-9a-f]{10}))?"

@@ -11,6 +11,7 @@ import itertools
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sync_server.errors import NotFound
@@ -45,9 +46,7 @@ if TYPE_CHECKING:
 
 
 class ScopedView(DelegatingDatabase):
-    """Obtain it from `Database.within`. Who may write what is decided above the seam: writing,
-    local documents and upkeep are those of the whole.
-    """
+    """Obtain it from `Database.within`. Writing, local documents, upkeep are those of the whole."""
 
     def __init__(
         self, whole: SQLiteDatabase, areas: Sequence[str], formerly: Formerly | None
@@ -167,14 +166,15 @@ class ScopedView(DelegatingDatabase):
         doc_ids: Iterable[str] | None = None,
     ) -> ChangesPage:
         self._intern(self._scope)
+        sight = self._scope, self._formerly
         with self._connections.snapshot() as connection:
             if descending:
                 return self._descending(connection, since, limit, doc_ids)
             if doc_ids is not None:
-                rows = scoped_feed.named(connection, since, self._scope, doc_ids)
+                rows = scoped_feed.named(connection, since, *sight, doc_ids)
                 page = rows if limit is None else rows[:limit]
                 return self._page(connection, since, page, len(rows) - len(page))
-            return scoped_feed.changes(connection, since, limit, self._scope, self._intern)
+            return scoped_feed.changes(connection, since, limit, *sight, self._intern)
 
     def _descending(
         self,
@@ -203,10 +203,11 @@ class ScopedView(DelegatingDatabase):
         return ChangesPage(rows, since if pending else ahead, pending)
 
     def wait(self, since: str, timeout: float) -> bool:
+        sight = self._scope, self._formerly
         return self._whole.watch.wait(
             timeout,
             self._scope.areas,
-            lambda connection: scoped_feed.has_changed(connection, since, self._scope),
+            lambda connection: scoped_feed.has_changed(connection, since, *sight),
         )
 
     def all_docs(
@@ -257,17 +258,15 @@ class ScopedView(DelegatingDatabase):
         with self._connections.snapshot() as connection:
             present, deleted = reading.counts_of_areas(connection, self.areas)
             _, epoch = feed.position(connection)
-        return DatabaseInfo(
-            name=whole.name,
+        return replace(
+            whole,
             doc_count=present,
             doc_del_count=deleted,
             update_seq=self.update_seq(),
             purge_seq=sequences.token(0, epoch),
-            instance_start_time=whole.instance_start_time,
             file_size=0,
             active_size=0,
             external_size=0,
-            compact_running=whole.compact_running,
         )
 
     # -- inside ----------------------------------------------------------------

@@ -7,10 +7,11 @@ import pytest
 from sync_server.access.accounts import Account
 from sync_server.access.grants import Grant
 from sync_server.access.reader import database_for
+from sync_server.access.scopes import now_ms
 from sync_server.access.sealing import Seals
 from sync_server.errors import BadRequest
 from sync_server.parts import Parts
-from sync_server.storage.base import Database
+from sync_server.storage.base import Database, MissingRevision
 from sync_server.storage.departures import departure_of
 from tests.contract.drafts import ORIGIN, replicate, write
 
@@ -73,14 +74,16 @@ def test_what_is_no_sequence_is_refused(parts: Parts, whole: Database, since: st
 
 def test_a_seal_is_of_one_account_one_database_and_one_service() -> None:
     seal = Seals("secret").of("sok", "rushit")
-    given = seal.put("5-e")
-    assert seal.take(given) == "5-e"
+    given = seal.put("5-e", 1_700_000_000_123)
+    assert seal.take(given) == ("5-e", 1_700_000_000_123)
     for other in (
         Seals("secret").of("dara", "rushit"),
         Seals("secret").of("sok", "trial"),
         Seals("other").of("sok", "rushit"),
     ):
-        assert other.take(given) == "5"
+        assert other.take(given) == ("5", None)
+    earlier = given.replace(f"{1_700_000_000_123:x}", f"{1_600_000_000_123:x}")
+    assert seal.take(earlier) == ("5", None)
 
 
 def test_one_who_becomes_a_replicator_goes_on_from_the_beginning(
@@ -111,7 +114,16 @@ def test_departures_are_remembered_before_they_are_told(parts: Parts, whole: Dat
 def test_who_never_had_a_grant_there_learns_of_no_departure(parts: Parts, whole: Database) -> None:
     replicate(whole, write("a", "1-a", area=HERE))
     gone = departure_of("a", "1-a")
-    ended = Account("sok", grants=(Grant("cew", "rushit", HERE, 0, ends_at=1),))
-    for other, knows in ((ended, True), (account("dara", THERE), False)):
-        reader = database_for(parts, other, "rushit")
-        assert (reader.revs_diff({"a": [gone, "1-a"]}) == {}) is knows
+    later = now_ms() + 60_000
+    for grant, knows in (
+        (Grant("cew", "rushit", HERE, 0, ends_at=later), True),
+        (Grant("cew", "rushit", HERE, 0, ends_at=1), False),
+        (Grant("cew", "rushit", HERE, later), False),
+        (Grant("cew", "rushit", THERE, 0), False),
+    ):
+        whole.relocate({"a": HERE}, origin=ORIGIN)
+        gone = departure_of("a", whole.get("a").rev)
+        whole.relocate({"a": "09"}, origin=ORIGIN)
+        reader = database_for(parts, Account("sok", grants=(grant,)), "rushit")
+        assert (reader.revs_diff({"a": [gone, "1-a"]}) == {}) is knows, grant
+        assert (reader.bulk_get([("a", gone)]) != [[MissingRevision("a", gone)]]) is knows
