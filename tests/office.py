@@ -19,7 +19,7 @@ from sync_server.errors import NotFound
 from sync_server.intake.pipeline import CHECKPOINT, OWNER
 from sync_server.parts import Parts, open_parts
 from sync_server.settings import Settings
-from sync_server.storage.base import Database, Origin, RevisionWrite
+from sync_server.storage.base import AttachmentWrite, Database, Origin, RevisionWrite
 from tests.serving import RunningServer
 
 DATABASE = "rushit"
@@ -103,6 +103,30 @@ class Office:
         (result,) = self.whole.bulk_docs([write], new_edits=True, origin=ORIGIN)
         assert result.error is None and result.rev is not None, result.error
         return result.rev
+
+    def change(self, doc_id: str, **changes: object) -> None:
+        """Change members of the winning revision; nothing where somebody else was faster."""
+        winner = self.whole.get(doc_id)
+        write = RevisionWrite(
+            doc_id,
+            winner.revisions,
+            orjson.dumps({**orjson.loads(winner.body), **changes}),
+            attachments={
+                name: AttachmentWrite(info.content_type, None, info.digest, info.revpos)
+                for name, info in winner.attachments.items()
+            },
+        )
+        self.whole.bulk_docs([write], new_edits=True, origin=ORIGIN)
+
+    def leaves(self, account: str) -> dict[str, tuple[str, ...]]:
+        """Live leaves of every document that the account sees, the winning revision first."""
+        ids = self.visible(account)
+        states = self.whole.states(ids)
+        return {
+            state.doc_id: tuple(leaf.rev for leaf in state.leaves if not leaf.deleted)
+            for state in states
+            if state is not None
+        }
 
     def rest(self, seconds: float = 30.0) -> None:
         """Wait until the intake has seen all that there is."""

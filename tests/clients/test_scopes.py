@@ -126,9 +126,18 @@ def test_a_coordinator_pulls_the_province(office: Office, tablet: MakeTablet, re
 def test_an_account_without_a_grant_that_holds_pulls_nothing(
     office: Office, tablet: MakeTablet
 ) -> None:
+    account, one = office.worker(), tablet()
+    office.parts.grants.give(account, "cew", DATABASE, COMMUNES[0], starts_at=1, ends_at=2)
+    assert one.sync(remote(office, account))["pull"]["docs_read"] == 0
+    assert one.ids() == []
+
+
+def test_a_tablet_that_begins_after_its_grant_has_ended_shows_nothing(
+    office: Office, tablet: MakeTablet
+) -> None:
     account, one = office.worker(COMMUNES[0]), tablet()
     office.grant(account)
-    assert one.sync(remote(office, account))["pull"]["docs_read"] == 0
+    one.sync(remote(office, account))
     assert one.ids() == []
 
 
