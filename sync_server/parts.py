@@ -13,8 +13,11 @@ from sqlalchemy import Engine
 
 from sync_server.access.accounts import Accounts
 from sync_server.access.authentication import CredentialCache
+from sync_server.access.departures import Departures
 from sync_server.access.gazetteer import Gazetteer
 from sync_server.access.grants import Grants
+from sync_server.access.scopes import Scopes
+from sync_server.access.sealing import Seals
 from sync_server.access.sessions import Sessions, signing_secret
 from sync_server.access.stamp import ChangeStamp
 from sync_server.metrics import Metrics
@@ -33,6 +36,9 @@ class Parts:
     accounts: Accounts
     grants: Grants
     gazetteer: Gazetteer
+    scopes: Scopes
+    seals: Seals
+    departures: Departures
     sessions: Sessions
     credentials: CredentialCache
     """What this process has verified; see `access.authentication`."""
@@ -54,14 +60,19 @@ def open_parts(
         upgrade(sql)
     stamp = ChangeStamp(settings.data_dir / "accounts.stamp")
     accounts = Accounts(sql, stamp)
+    gazetteer = Gazetteer(sql, ChangeStamp(settings.data_dir / "gazetteer.stamp"))
+    secret = signing_secret(sql)
     return Parts(
         settings=settings,
         store=store or open_store(settings.databases_dir),
         sql=sql,
         accounts=accounts,
         grants=Grants(sql, stamp),
-        gazetteer=Gazetteer(sql, ChangeStamp(settings.data_dir / "gazetteer.stamp")),
-        sessions=Sessions(signing_secret(sql), settings.session_seconds),
+        gazetteer=gazetteer,
+        scopes=Scopes(gazetteer),
+        seals=Seals(secret),
+        departures=Departures(sql),
+        sessions=Sessions(secret, settings.session_seconds),
         credentials=CredentialCache(accounts),
         metrics=Metrics(),
     )

@@ -19,6 +19,7 @@ from typing import Protocol
 from sync_server.access.accounts import Account
 from sync_server.access.areas import NATION, ancestors, covers, personal
 from sync_server.access.grants import Grant
+from sync_server.access.permissions import replicates_whole
 
 
 class Places(Protocol):
@@ -47,18 +48,22 @@ class Scope:
 
 def scope_of(account: Account, database: str, places: Places, now: int) -> Scope:
     """`now`: milliseconds since 1970. Empty for an account that may not read the database."""
-    if account.is_admin or database in account.databases:
+    if replicates_whole(account, database):
         return Scope(None)
     own = tuple(grant for grant in account.grants if grant.database == database)
-    holding = [grant for grant in own if grant.holds(now)]
-    if any(grant.area == NATION for grant in holding):
-        return Scope(None, own)
-    if not holding:
-        return Scope((), own)
-    seen = {personal(account.name)}
-    for grant in holding:
+    return Scope(areas_of([grant for grant in own if grant.holds(now)], account.name, places), own)
+
+
+def areas_of(grants: Sequence[Grant], account: str, places: Places) -> tuple[str, ...] | None:
+    """What these grants show of a database; None for all of it."""
+    if any(grant.area == NATION for grant in grants):
+        return None
+    if not grants:
+        return ()
+    seen = {personal(account)}
+    for grant in grants:
         seen.update(ancestors(grant.area), places.areas_within(grant.area))
-    return Scope(tuple(sorted(seen)), own)
+    return tuple(sorted(seen))
 
 
 def covering(scope: Scope, area: str) -> list[Grant]:

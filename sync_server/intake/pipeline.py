@@ -15,14 +15,16 @@ from collections.abc import Callable, Sequence
 import orjson
 from sqlalchemy import Engine
 
+from sync_server.access.placing import NO_PLACES, Places
 from sync_server.errors import NotFound, Unavailable
+from sync_server.intake.locate import locate
 from sync_server.intake.resolve import resolve_conflicts
 from sync_server.intake.screen import read, screen
 from sync_server.intake.stage import Intake, Stage
 from sync_server.intake.validate import validate
 from sync_server.storage.base import Database, DocumentStore
 
-STAGES: Sequence[Stage] = (resolve_conflicts, validate, screen)
+STAGES: Sequence[Stage] = (resolve_conflicts, locate, validate, screen)
 BATCH = 100
 IDLE_SECONDS = 5.0
 OWNER = "_intake"
@@ -44,12 +46,14 @@ class Pipeline:
         sql: Engine,
         databases: Sequence[str],
         *,
+        places: Places = NO_PLACES,
         now: Callable[[], int] = now_ms,
         stages: Sequence[Stage] = STAGES,
     ) -> None:
         self._store = store
         self._sql = sql
         self._databases = databases
+        self._places = places
         self._now = now
         self._stages = stages
         self._broken = threading.Event()
@@ -119,7 +123,7 @@ class Pipeline:
                 stop.wait(IDLE_SECONDS)
 
     def _intake(self, name: str) -> Intake:
-        return Intake(self._store.database(name), self._sql, self._now)
+        return Intake(self._store.database(name), self._sql, self._now, self._places)
 
 
 def _checkpoint(database: Database) -> str:
@@ -141,6 +145,7 @@ def sweep(
     sql: Engine,
     databases: Sequence[str],
     *,
+    places: Places = NO_PLACES,
     now: Callable[[], int] = now_ms,
     stages: Sequence[Stage] = STAGES,
 ) -> int:
@@ -149,7 +154,7 @@ def sweep(
     """
     count = 0
     for name in databases:
-        intake = Intake(store.database(name), sql, now)
+        intake = Intake(store.database(name), sql, now, places)
         after = ""
         while doc_ids := intake.database.conflicted(after, BATCH):
             run_stages(intake, doc_ids, stages)

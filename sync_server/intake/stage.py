@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Engine
 
+from sync_server.access.placing import NO_PLACES, Places
 from sync_server.storage.base import (
     Database,
     DocumentState,
@@ -52,6 +53,7 @@ class Intake:
     database: Database
     sql: Engine
     now: Callable[[], int]
+    places: Places = NO_PLACES
 
     def store(self, writes: Sequence[RevisionWrite], *, new_edits: bool) -> list[WriteResult]:
         """Write in the server's name, in one transaction."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from sync_server.jobs.location_survey import location_survey
 from sync_server.jobs.resolve_sweep import resolve_sweep
 from sync_server.parts import Parts
+
+SURVEY_SECONDS = 30
+"""How often the gazetteer is looked at; nothing is read where it is the same."""
 
 
 def start_scheduler(parts: Parts) -> BackgroundScheduler:
@@ -19,6 +23,13 @@ def start_scheduler(parts: Parts) -> BackgroundScheduler:
         seconds=parts.settings.resolve_sweep_seconds,
         args=(parts,),
         id="resolve-sweep",
+    )
+    scheduler.add_job(
+        location_survey,
+        "interval",
+        seconds=SURVEY_SECONDS,
+        args=(parts,),
+        id="location-survey",
     )
     scheduler.start()
     return scheduler

@@ -11,12 +11,13 @@ from flask import Blueprint, Response
 from sync_server.access.accounts import Account
 from sync_server.errors import BadRequest, SyncError
 from sync_server.replication import local
+from sync_server.replication.admission import admit
 from sync_server.replication.bodies import json_object
 from sync_server.replication.identifiers import LOCAL_PREFIX
-from sync_server.replication.incoming import check_may_write, read_document
+from sync_server.replication.incoming import read_document
 from sync_server.replication.local import LocalWrite, read_local
 from sync_server.replication.rendering import error_row, json_response
-from sync_server.replication.surroundings import open_database, origin, parts
+from sync_server.replication.surroundings import open_database, parts
 from sync_server.settings import Settings
 from sync_server.storage.base import Database, RevisionWrite, WriteResult
 
@@ -70,20 +71,12 @@ def _store(
     new_edits: bool,
 ) -> list[WriteResult]:
     """Results in the order of the writes; some of those never go to the revision store."""
-    taken: list[RevisionWrite] = []
-    apart: dict[int, WriteResult] = {}
-    for place, write in enumerate(writes):
-        if isinstance(write, LocalWrite):
-            apart[place] = _store_local(database, sender, write)
-        elif refused := check_may_write(write.doc_id, sender.is_admin):
-            rev = write.revisions.rev if write.revisions else None
-            apart[place] = WriteResult(write.doc_id, rev, refused)
-        else:
-            taken.append(write)
-    results = database.bulk_docs(taken, new_edits=new_edits, origin=origin(sender))
-    parts().metrics.revisions_written.inc(sum(result.changed for result in results))
-    stored = iter(results)
-    return [apart.get(i) or next(stored) for i in range(len(writes))]
+    taken = [write for write in writes if not isinstance(write, LocalWrite)]
+    results = iter(admit(database, sender, taken, new_edits=new_edits))
+    return [
+        _store_local(database, sender, write) if isinstance(write, LocalWrite) else next(results)
+        for write in writes
+    ]
 
 
 def _store_local(database: Database, sender: Account, write: LocalWrite) -> WriteResult:

@@ -11,15 +11,16 @@ from flask import Blueprint, Response, request
 from sync_server.access.accounts import Account
 from sync_server.errors import BadRequest, NotFound
 from sync_server.replication import local, parameters
+from sync_server.replication.admission import admit
 from sync_server.replication.bodies import json_object, request_body
 from sync_server.replication.documents import name_design_document
 from sync_server.replication.identifiers import LOCAL_PREFIX, document_id, revision, split_revision
-from sync_server.replication.incoming import check_may_write, read_document
+from sync_server.replication.incoming import read_document
 from sync_server.replication.multipart import assign_parts, boundary_of, read_parts
 from sync_server.replication.parsing import parse_object
 from sync_server.replication.rendering import json_response
 from sync_server.replication.reserved import is_reserved, refuse_writing
-from sync_server.replication.surroundings import open_database, origin, parts
+from sync_server.replication.surroundings import open_database, parts
 from sync_server.storage.base import (
     AttachmentWrite,
     Database,
@@ -107,13 +108,9 @@ def saved(
     database: Database, sender: Account, write: RevisionWrite, *, new_edits: bool = True
 ) -> Response:
     """Store one revision and answer with it. Raises what storage or access refuse it for."""
-    refused = check_may_write(write.doc_id, sender.is_admin)
-    if refused is not None:
-        raise refused
-    (result,) = database.bulk_docs([write], new_edits=new_edits, origin=origin(sender))
+    (result,) = admit(database, sender, [write], new_edits=new_edits)
     if result.error is not None:
         raise result.error
-    parts().metrics.revisions_written.inc()
     location = f"{request.host_url}db/{quote(database.name, safe='')}/{quote(write.doc_id)}"
     return json_response(
         {"ok": True, "id": write.doc_id, "rev": result.rev},

@@ -11,6 +11,7 @@ import orjson
 import pytest
 from sqlalchemy import Engine
 
+from sync_server.access.placing import NO_PLACES, Places
 from sync_server.intake.notices import notice_id
 from sync_server.intake.pipeline import Pipeline
 from sync_server.sql import open_engine, upgrade
@@ -74,6 +75,7 @@ class Programme:
     sql: Engine
     clock: int = NOW
     names: Sequence[str] = field(default=(NAME,))
+    places: Places = NO_PLACES
 
     @property
     def db(self) -> Database:
@@ -86,20 +88,25 @@ class Programme:
         account: str = "sok",
         deleted: bool = False,
         received_at: int | None = None,
+        area: str | None = None,
         attachments: dict[str, AttachmentWrite] | None = None,
         **body: Any,
     ) -> str:
         """Store one revision as a tablet's push does. `path`: as `2-b`, `1-a`."""
         start = int(path[0].partition("-")[0])
         revisions = Revisions(start, [rev.partition("-")[2] for rev in path])
-        write = RevisionWrite(doc_id, revisions, orjson.dumps(body), deleted, attachments or {})
+        write = RevisionWrite(
+            doc_id, revisions, orjson.dumps(body), deleted, attachments or {}, area
+        )
         origin = Origin(account, "tablet", received_at or self.clock)
         (result,) = self.db.bulk_docs([write], new_edits=False, origin=origin)
         assert result.error is None
         return path[0]
 
     def intake(self) -> None:
-        Pipeline(self.store, self.sql, self.names, now=lambda: self.clock).drain()
+        Pipeline(
+            self.store, self.sql, self.names, places=self.places, now=lambda: self.clock
+        ).drain()
 
     def body(self, doc_id: str) -> dict[str, Any]:
         found: dict[str, Any] = orjson.loads(self.db.get(doc_id).body)
