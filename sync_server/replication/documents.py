@@ -82,7 +82,7 @@ def _single(database: Database, doc_id: str) -> Response:
         return Response(status=304, headers={"ETag": etag, "Cache-Control": "must-revalidate"})
     view = _view()
     extra = _extra(database, found)
-    if found.attachments and view.attachments and prefers_multipart("related"):
+    if found.attachments and view.wants_contents and prefers_multipart("related"):
         return related_response(found, view, database, extra)
     response = json_response(document_json(found, view, database, extra))
     if etag:
@@ -134,7 +134,7 @@ def _open_revs(database: Database, doc_id: str) -> Response:
     if prefers_multipart("mixed"):
         return _open_revs_multipart(database, found, view)
     rows = _open_rev_rows(database, found, view)
-    if view.attachments or view.atts_since is not None:
+    if view.wants_contents:
         return stream_response(_streamed_array(rows))
     return json_response(b"[" + b",".join(rows) + b"]")
 

@@ -61,6 +61,10 @@ class DocumentView:
     follows: bool = False
     """Contents follow as parts of a multipart body instead of inline."""
 
+    @property
+    def wants_contents(self) -> bool:
+        return self.attachments or self.atts_since is not None
+
 
 PLAIN = DocumentView()
 
