@@ -38,11 +38,14 @@ def require_json_type() -> None:
 
 
 @contextmanager
-def json_object() -> Iterator[dict[str, Any]]:
-    """The request's JSON object, which must be declared `application/json`."""
+def json_object(*, or_nothing: bool = False) -> Iterator[dict[str, Any]]:
+    """The request's JSON object, which must be declared `application/json`.
+
+    `or_nothing`: an empty body is an empty object.
+    """
     require_json_type()
     with request_body() as raw:
-        yield parse_object(raw)
+        yield parse_object(raw) if raw or not or_nothing else {}
 
 
 @contextmanager

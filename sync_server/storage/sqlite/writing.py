@@ -61,7 +61,7 @@ class Batch:
         try:
             infos = self._attachments(document, write, revisions.start, revisions)
         except SyncError as error:
-            return WriteResult(write.doc_id, None, error)
+            return WriteResult(write.doc_id, rev, error)
         return self._store(document, write, revisions, parent, infos, origin)
 
     def _insert(self, write: RevisionWrite, revisions: Revisions, rev: str, origin: Origin) -> None:
