@@ -54,10 +54,11 @@ def create(name: str) -> Response:
 
 @blueprint.delete("/<db:name>")
 def delete(name: str) -> Response:
-    """Remove a database with all its documents, and its memberships."""
+    """Remove a database with all its documents, its memberships and grants."""
     require_admin(account())
     parts().store.delete(name)
     parts().accounts.forget_database(name)
+    parts().grants.forget_database(name)
     return json_response({"ok": True})
 
 

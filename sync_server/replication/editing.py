@@ -16,6 +16,7 @@ from sync_server.replication.documents import name_design_document
 from sync_server.replication.identifiers import LOCAL_PREFIX, document_id, revision, split_revision
 from sync_server.replication.incoming import check_may_write, read_document
 from sync_server.replication.multipart import assign_parts, boundary_of, read_parts
+from sync_server.replication.noting import note_push
 from sync_server.replication.parsing import parse_object
 from sync_server.replication.rendering import json_response
 from sync_server.replication.reserved import is_reserved, refuse_writing
@@ -25,6 +26,7 @@ from sync_server.storage.base import (
     Database,
     Revisions,
     RevisionWrite,
+    WriteResult,
 )
 
 blueprint = Blueprint("replication_editing", __name__)
@@ -109,8 +111,10 @@ def saved(
     """Store one revision and answer with it. Raises what storage or access refuse it for."""
     refused = check_may_write(write.doc_id, sender.is_admin)
     if refused is not None:
+        note_push(sender, [WriteResult(write.doc_id, None, refused)])
         raise refused
     (result,) = database.bulk_docs([write], new_edits=new_edits, origin=origin(sender))
+    note_push(sender, [result])
     if result.error is not None:
         raise result.error
     parts().metrics.revisions_written.inc()
