@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from sync_server import api, metrics, replication
 from sync_server.access import authentication, permissions
+from sync_server.access.remote_address import peer_of
 from sync_server.errors import NotFound, SyncError
 from sync_server.parts import Parts, open_parts
 from sync_server.replication.routing import RawPathFlask
@@ -59,14 +60,16 @@ def _healthz() -> Response:
 def _metrics() -> Response:
     parts = _parts()
     if not parts.settings.public_metrics:
-        permissions.require_admin(
-            authentication.authenticate(parts, request.headers.get("Authorization"), None)
-        )
+        header, peer = request.headers.get("Authorization"), peer_of(request.environ)
+        permissions.require_admin(authentication.authenticate(parts, header, None, peer))
     return Response(parts.metrics.render(), content_type=metrics.CONTENT_TYPE)
 
 
 def _render(error: SyncError) -> Response:
-    return _json(error.status, {"error": error.error, "reason": error.reason})
+    response = _json(error.status, {"error": error.error, "reason": error.reason})
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def _render_http(error: HTTPException) -> Response:

@@ -54,7 +54,7 @@ def create(name: str) -> Response:
 
 @blueprint.delete("/<db:name>")
 def delete(name: str) -> Response:
-    """Remove a database with all its documents, and its memberships.
+    """Remove a database with all its documents, its memberships and grants.
 
     A `rev` tells that a document was meant, whose id came out empty.
     """
@@ -63,6 +63,7 @@ def delete(name: str) -> Response:
         raise BadRequest("This deletes a whole database, and takes no `rev`: name the document.")
     parts().store.delete(name)
     parts().accounts.forget_database(name)
+    parts().grants.forget_database(name)
     return json_response({"ok": True})
 
 

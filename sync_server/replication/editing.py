@@ -23,6 +23,7 @@ from sync_server.replication.identifiers import (
 )
 from sync_server.replication.incoming import read_document
 from sync_server.replication.multipart import assign_parts, boundary_of, read_parts
+from sync_server.replication.noting import note_push
 from sync_server.replication.parsing import parse_object
 from sync_server.replication.rendering import json_response
 from sync_server.replication.reserved import is_reserved, refuse_writing
@@ -115,6 +116,7 @@ def saved(
 ) -> Response:
     """Store one revision and answer with it. Raises what storage or access refuse it for."""
     (result,) = admit(database, sender, [write], new_edits=new_edits)
+    note_push(sender, [result])
     if result.error is not None:
         raise result.error
     location = f"{request.host_url}db/{quote(database.name, safe='')}/{_address(write.doc_id)}"

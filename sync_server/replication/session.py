@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 
 from sync_server.access.accounts import Account
 from sync_server.access.authentication import sign_in
+from sync_server.access.remote_address import peer_of
 from sync_server.access.sessions import COOKIE_NAME
 from sync_server.errors import BadRequest, Unauthorized
 from sync_server.replication.bodies import request_body
@@ -47,7 +48,7 @@ def _signed_in() -> Account | None:
 def create() -> Response:
     """Sign in with `name` and `password`, as JSON or as a form."""
     name, password = _given()
-    signed_in, cookie = sign_in(parts(), name, password)
+    signed_in, cookie = sign_in(parts(), name, password, peer_of(request.environ))
     response = json_response({"ok": True, "name": signed_in.name, "roles": _roles(signed_in)})
     settings = parts().settings
     response.set_cookie(
@@ -87,11 +88,18 @@ def _given() -> tuple[str, str]:
         if request.mimetype == "application/x-www-form-urlencoded":
             fields: dict[str, Any] = _form(raw)
         else:
-            fields = parse_object(raw)
+            fields = _object(raw)
     name, password = fields.get("name", fields.get("username")), fields.get("password")
     if not isinstance(name, str) or not isinstance(password, str):
         raise BadRequest("`name` and `password` must be given, both as strings.")
     return name, password
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        return parse_object(raw)
+    except BadRequest:  # Its reason may show what was sent.
+        raise BadRequest("The body must be a JSON object with `name` and `password`.") from None
 
 
 def _form(raw: bytes) -> dict[str, Any]:

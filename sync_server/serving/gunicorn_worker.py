@@ -31,7 +31,7 @@ from sync_server.parts import Parts
 from sync_server.serving.edge import ENDPOINT_KEY
 from sync_server.serving.http import Gateway, SyncResponse
 from sync_server.serving.lifeline import die_with_parent
-from sync_server.serving.logs import RequestLog
+from sync_server.serving.logs import RequestLog, shown_path
 from sync_server.serving.request_body import check_body
 from sync_server.serving.request_id import request_id
 
@@ -55,6 +55,9 @@ _STATUS_OF = {
     errors.UnsupportedTransferCoding: (501, "not_implemented", "Not Implemented"),
     errors.ExpectationFailed: (417, "expectation_failed", "Expectation Failed"),
 }
+
+_HEADER_ERRORS = (errors.InvalidHeader, errors.InvalidHeaderName, errors.ObsoleteFolding)
+HEADER_REASON = "A header of the request is malformed."
 
 
 class _DrainingParser(RequestParser):  # type: ignore[misc]
@@ -104,6 +107,7 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
             gevent.sleep(_POLL_SECONDS)
         for server in servers:
             server.stop(timeout=0.5)
+        self.parts.activity.close()
 
     def _listen(self, listener: Any) -> StreamServer:
         listener.setblocking(1)
@@ -184,7 +188,8 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
         if isinstance(exc, errors.ParseException):
             fallback = (400, "bad_request", "Bad Request")
             status, error, phrase = _STATUS_OF.get(type(exc), fallback)
-            reason = str(exc) or phrase
+            # What gunicorn says of a header shows the header: it may hold a secret.
+            reason = HEADER_REASON if isinstance(exc, _HEADER_ERRORS) else str(exc) or phrase
         else:
             self.log.exception("error outside of the application")
             status, error, phrase = 500, "internal_server_error", "Internal Server Error"
@@ -241,7 +246,7 @@ class SyncLogger(glogging.Logger):  # type: ignore[misc]
         self._requests.write(
             request_id=request_id(environ),
             method=method,
-            path=environ["RAW_URI"].partition("?")[0],
+            path=shown_path(environ["RAW_URI"]),
             status=resp.status_code,
             sent=resp.sent,
             seconds=seconds,

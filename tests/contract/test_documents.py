@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync_server.errors import Conflict, NotFound
-from sync_server.storage.base import Database, MissingRevision, Revision
+from sync_server.storage.base import Database, MissingRevision, Revision, RevisionWrite
 from tests.contract.drafts import ORIGIN, body_of, edit, leaves, put, replicate, write
 
 
@@ -247,3 +247,15 @@ def test_winners_come_in_order_with_deleted_ones_and_none_for_unknown(db: Databa
     assert unknown is None
     assert live is not None
     assert body_of(live) == {"v": 1}
+
+
+def test_a_write_says_whether_it_made_a_conflict(db: Database) -> None:
+    def conflicting(*writes: RevisionWrite) -> list[bool]:
+        return [result.conflicting for result in replicate(db, *writes)]
+
+    assert conflicting(write("a", "1-a"), write("a", "2-b", "1-a")) == [False, False]
+    assert conflicting(write("a", "2-c", "1-a")) == [True]
+    assert conflicting(write("a", "2-c", "1-a"), write("a", "3-d", "2-c", "1-a")) == [False, False]
+    assert conflicting(write("a", "2-e", "1-a", deleted=True)) == [False]
+    assert conflicting(write("b", "1-a", deleted=True), write("b", "1-b")) == [False, False]
+    assert [result.conflicting for result in edit(db, write("c"))] == [False]
