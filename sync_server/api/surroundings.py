@@ -13,7 +13,8 @@ from webargs.flaskparser import FlaskParser
 
 from sync_server.access.accounts import Account
 from sync_server.access.authentication import authenticate
-from sync_server.access.permissions import require_role
+from sync_server.access.grants import COORDINATOR
+from sync_server.access.permissions import areas_of, require_admin, require_role
 from sync_server.access.sessions import COOKIE_NAME
 from sync_server.errors import BadRequest
 from sync_server.parts import Parts
@@ -55,7 +56,20 @@ def open_database(name: str, role: str) -> tuple[Database, Account]:
     A cookie alone does not do for what changes something: a foreign page could send it along.
     Raises Unauthorized, Forbidden, NotFound.
     """
-    cookie = request.cookies.get(COOKIE_NAME) if request.method in _SAFE_METHODS else None
-    account = authenticate(parts(), request.headers.get("Authorization"), cookie)
-    account = require_role(account, name, role, now_ms())
+    account = require_role(_signed_in(), name, role, now_ms())
     return parts().store.database(name), account
+
+
+def areas_of_coordinator(account: Account, database: str) -> list[str] | None:
+    """Areas that the account looks after as a coordinator; None for an admin: everywhere."""
+    return None if account.is_admin else areas_of(account, database, COORDINATOR, now_ms())
+
+
+def require_signed_in_admin() -> Account:
+    """Raises Unauthorized, Forbidden."""
+    return require_admin(_signed_in())
+
+
+def _signed_in() -> Account | None:
+    cookie = request.cookies.get(COOKIE_NAME) if request.method in _SAFE_METHODS else None
+    return authenticate(parts(), request.headers.get("Authorization"), cookie)
