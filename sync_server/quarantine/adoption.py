@@ -55,7 +55,8 @@ class Plan:
     area: str
 
     def as_json(self) -> str:
-        return orjson.dumps([self.adopted, self.sent, self.ended, self.area]).decode()
+        sent = list(self.sent) if self.sent else None
+        return orjson.dumps([list(self.adopted), sent, self.ended, self.area]).decode()
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
