@@ -30,7 +30,7 @@ from tests.places import add_places
 
 PASSWORD = "password-1"
 NAME = "rushit"
-SENDERS = ("sok", "mate", "dara", "mirror", "root")
+SENDERS = ("sok", "sok", "mate", "dara", "mirror", "root")
 _runs = itertools.count(1)
 
 KINDS = (
@@ -73,16 +73,25 @@ BODY = st.fixed_dictionaries(
 )
 
 
+FINE = {"author": "sok", "village": "02030101"}
+"""What the first of the senders may write, if the type is one of theirs."""
+
+
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
     kind, number = draw(st.sampled_from(KINDS)), draw(st.integers(1, 3))
-    doc_id = draw(st.sampled_from([f"{kind}:{number}", f"{kind}:{number}", f"_design/{kind}", "x"]))
+    if draw(st.booleans()):
+        doc_id, body = f"{kind}:{number}", {"type": kind, **FINE, "n": draw(st.integers(0, 3))}
+    else:
+        doc_id = draw(st.sampled_from([f"{kind}:{number}", f"_design/{kind}", "x"]))
+        body = {"type": kind, **draw(BODY)}
     ids = draw(REVS)
-    start = len(ids) + draw(st.sampled_from([0, 0, 0, 0, 5000]))
-    body = {"type": kind, **draw(BODY)}
+    start = len(ids) + draw(st.sampled_from([0, 0, 0, 0, 0, 0, 0, 5000]))
     named = {"_id": doc_id, "_rev": f"{start}-{ids[0]}"}
     if draw(st.booleans()):
         named["_revisions"] = {"start": start, "ids": ids}
+    if draw(st.integers(0, 99)) == 99:
+        named["_rev"] = "no revision"
     return {**named, **body}
 
 
@@ -102,7 +111,7 @@ class Service:
 
     def _make_accounts(self) -> None:
         accounts, grants = self.parts.accounts, self.parts.grants
-        for name in SENDERS:
+        for name in dict.fromkeys(SENDERS):
             roles = {"root": ["admin"], "mirror": ["replicator"]}.get(name, [])
             databases = [NAME] if name == "mirror" else []
             accounts.create(name, PASSWORD, roles=roles, databases=databases)
@@ -175,6 +184,8 @@ def test_nothing_pushed_is_neither_stored_nor_in_quarantine(
     run = next(_runs)
     for sender, new_edits, batch in batches:
         ours = [_of_run(document, run) for document in batch]
+        if new_edits:
+            ours[::2] = map(_as_new, ours[::2])
         before = (service.db.update_seq(), service.count())
         status, answer = service.push(sender, ours, new_edits)
         if status != 201:
@@ -220,6 +231,10 @@ def _of_run(document: dict[str, Any], run: int) -> dict[str, Any]:
     if isinstance(renamed.get("household"), str):
         renamed["household"] = f"{renamed['household']}-{run}"
     return renamed
+
+
+def _as_new(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key not in ("_rev", "_revisions")}
 
 
 def test_the_property_sees_a_document_that_is_lost(
