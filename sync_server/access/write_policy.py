@@ -82,9 +82,9 @@ class WritePolicy:
         database: str,
         limits: Limits,
         received_at: int,
-        enrolled_at: int | None = None,
+        readmitted_at: int | None = None,
     ) -> None:
-        """Times in milliseconds since 1970. `enrolled_at`: when the tablet was enrolled again
+        """Times in milliseconds since 1970. `readmitted_at`: when the tablet was enrolled again
         after it had been revoked; what was captured before is not known to be its owner's.
         """
         self.account = account.name
@@ -92,7 +92,7 @@ class WritePolicy:
         """Replicates the whole database: refused by name alone."""
         self._limits = limits
         self._received_at = received_at
-        self._enrolled_at = enrolled_at
+        self._readmitted_at = readmitted_at
         grants = [grant for grant in account.grants if grant.database == database]
         self._grants = {kind: _writing(kind, grants) for kind in set().union(*WRITES.values())}
         self._areas = {kind: _held(found, received_at) for kind, found in self._grants.items()}
@@ -123,7 +123,7 @@ class WritePolicy:
             reason = self._refuse_place(draft, kind, area, stored)
             if reason is not None:
                 return reason
-        if self._enrolled_at is not None and self._captured_at(draft) < self._enrolled_at:
+        if self._readmitted_at is not None and self._captured_at(draft) < self._readmitted_at:
             return DEVICE
         jump = self._limits.generation_jump
         if draft.generation > jump and draft.generation > _highest(stored) + jump:

@@ -47,13 +47,13 @@ class Case:
     stored: DocumentState | None = None
     grants: tuple[Grant, ...] = (grant(),)
     databases: tuple[str, ...] = ()
-    enrolled_at: int | None = None
+    readmitted_at: int | None = None
 
     def reason(self) -> str | None:
         account = Account(
             "sok", databases=frozenset(self.databases), grants=self.grants, device="tablet"
         )
-        policy = WritePolicy(account, "rushit", LIMITS, NOW, self.enrolled_at)
+        policy = WritePolicy(account, "rushit", LIMITS, NOW, self.readmitted_at)
         kind = self.doc_id.partition(":")[0] if self.type is ... else self.type
         fields = {} if self.deleted else {"type": kind}
         draft = Draft(self.doc_id, {**fields, **self.fields}, self.deleted, self.generation)
@@ -127,9 +127,9 @@ BEFORE, AFTER = said(NOW - 2 * HOUR), said(NOW - HOUR // 2)
         ("ended", Case(grants=(ENDED, grant(ELSEWHERE)), fields={"captured_at": AFTER})),
         ("ended", Case(grants=(ENDED,), stored=stored(COMMUNE), fields={"captured_at": AFTER})),
         # -- by device
-        (None, Case(enrolled_at=NOW - HOUR, fields={"captured_at": AFTER})),
-        ("device", Case(enrolled_at=NOW - HOUR, fields={"captured_at": BEFORE})),
-        (None, Case(enrolled_at=NOW - HOUR)),
+        (None, Case(readmitted_at=NOW - HOUR, fields={"captured_at": AFTER})),
+        ("device", Case(readmitted_at=NOW - HOUR, fields={"captured_at": BEFORE})),
+        (None, Case(readmitted_at=NOW - HOUR)),
         # -- by number
         (None, Case(generation=1000)),
         ("generation", Case(generation=1001)),
