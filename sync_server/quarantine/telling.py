@@ -50,9 +50,10 @@ def publish_all(sql: Engine, database: Database, now: int) -> int:
 
 def publish_numbers(sql: Engine, database: Database, numbers: Sequence[int], now: int) -> None:
     """Publish these entries of the database."""
-    if numbers:
+    for start in range(0, len(numbers), BATCH):
+        some = numbers[start : start + BATCH]
         with sql.connect().execution_options(read_only=True) as connection:
-            named = [entries.find(connection, database.name, number) for number in numbers]
+            named = [entries.find(connection, database.name, number) for number in some]
         publish(sql, database, named, now)
 
 
