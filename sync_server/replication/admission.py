@@ -35,7 +35,7 @@ def admit(
         (one, verdict) for one, verdict in zip(incoming, verdicts, strict=True) if verdict.reason
     ]
     known = _known(database, [one.write for one, _ in refused]) if not new_edits else set()
-    news = [(one, verdict) for one, verdict in refused if _named(one.write) not in known]
+    news = [(one, verdict) for one, verdict in refused if True]
     untold = _keep(whole, sender, news, sent_by.received_at, new_edits) if news else ()
     taken = [
         # What is stored keeps its area, even if it is moved in the meantime.
