@@ -18,6 +18,7 @@ from sync_server.access.fleet import Tablet, fleet
 from sync_server.access.grants import FIELD_ROLES
 from sync_server.errors import BadRequest, NotFound
 from sync_server.parts import Parts
+from sync_server.quarantine import entries
 from sync_server.storage.base import DatabaseInfo
 
 
@@ -127,10 +128,12 @@ def list_databases(parts: Parts) -> list[DatabaseInfo]:
 
 
 def delete_database(parts: Parts, name: str) -> None:
-    """The database and all memberships of it. Raises NotFound."""
+    """The database, all memberships of it, and what was refused in it. Raises NotFound."""
     parts.store.delete(name)
     parts.accounts.forget_database(name)
     parts.grants.forget_database(name)
+    with parts.sql.begin() as connection:
+        entries.forget_database(connection, name)
 
 
 def add_member(parts: Parts, account: str, database: str) -> None:

@@ -26,6 +26,7 @@ from sync_server.access.sessions import Sessions, signing_secret
 from sync_server.access.stamp import ChangeStamp
 from sync_server.access.throttle import Throttle
 from sync_server.metrics import Metrics
+from sync_server.quarantine.service import Quarantine
 from sync_server.settings import Settings
 from sync_server.sql import open_engine, upgrade
 from sync_server.storage.base import DocumentStore
@@ -55,6 +56,16 @@ class Parts:
     metrics: Metrics
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when this process is about to end: feeds finish, loops return."""
+
+    def quarantine(self, database: str) -> Quarantine:
+        """What was refused in a database. Raises NotFound."""
+        return Quarantine(
+            self.sql,
+            self.store.database(database),
+            self.gazetteer,
+            self.accounts,
+            self.settings.max_generation_jump,
+        )
 
     def close(self) -> None:
         self.activity.close()

@@ -7,7 +7,8 @@
 - A `replicator` reads and writes a whole database, but for what only the server writes.
 - An `admin` reads and writes everything.
 
-Both roles of the field read their own personal area besides (see `areas.py`).
+Both roles of the field read their own personal area besides (see `areas.py`), and still do when
+their grants have ended: what they send then may be refused, and they must hear of it.
 """
 
 from __future__ import annotations
@@ -51,7 +52,11 @@ def scope_of(account: Account, database: str, places: Places, now: int) -> Scope
     if replicates_whole(account, database):
         return Scope(None)
     own = tuple(grant for grant in account.grants if grant.database == database)
-    return Scope(areas_of([grant for grant in own if grant.holds(now)], account.name, places), own)
+    begun = any(grant.starts_at <= now for grant in own)
+    holding = [grant for grant in own if grant.holds(now)]
+    if begun and not holding:
+        return Scope((personal(account.name),), own)
+    return Scope(areas_of(holding, account.name, places), own)
 
 
 def areas_of(grants: Sequence[Grant], account: str, places: Places) -> tuple[str, ...] | None:

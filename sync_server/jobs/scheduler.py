@@ -5,6 +5,7 @@ from __future__ import annotations
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from sync_server.jobs.location_survey import location_survey
+from sync_server.jobs.quarantine_sweep import quarantine_sweep
 from sync_server.jobs.resolve_sweep import resolve_sweep
 from sync_server.parts import Parts
 
@@ -17,19 +18,12 @@ def start_scheduler(parts: Parts) -> BackgroundScheduler:
     scheduler = BackgroundScheduler(
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
-    scheduler.add_job(
-        resolve_sweep,
-        "interval",
-        seconds=parts.settings.resolve_sweep_seconds,
-        args=(parts,),
-        id="resolve-sweep",
-    )
-    scheduler.add_job(
-        location_survey,
-        "interval",
-        seconds=SURVEY_SECONDS,
-        args=(parts,),
-        id="location-survey",
-    )
+    sweep_seconds = parts.settings.resolve_sweep_seconds
+    for job, name, seconds in (
+        (resolve_sweep, "resolve-sweep", sweep_seconds),
+        (quarantine_sweep, "quarantine-sweep", sweep_seconds),
+        (location_survey, "location-survey", SURVEY_SECONDS),
+    ):
+        scheduler.add_job(job, "interval", seconds=seconds, args=(parts,), id=name)
     scheduler.start()
     return scheduler

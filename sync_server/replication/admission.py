@@ -1,77 +1,112 @@
-"""The one way by which documents that an account sends come into storage."""
+"""Admission: the one way by which documents that an account sends come into storage.
+
+    judge ──► refused ──► quarantine (on disk) ─┐
+      └─────► taken ────► storage (on disk) ────┴──► notices to authors ──► answer
+
+Nothing is answered before it is on disk, here or there. What the sender's own view of the database
+calls known is no news, whoever may write it: that is what a client is told by `_revs_diff`, too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
-
 from sync_server.access.accounts import Account
-from sync_server.access.placing import (
-    Sent,
-    Stored,
-    author_of,
-    place_among,
-    says_where,
-    stored_of,
-)
-from sync_server.access.scope import Scope
-from sync_server.access.scopes import now_ms
-from sync_server.errors import Conflict, MissingStub, SyncError
-from sync_server.replication.incoming import check_may_write
+from sync_server.quarantine.keeping import Refused, keep
+from sync_server.quarantine.telling import publish_numbers
+from sync_server.replication.incoming import Incoming
+from sync_server.replication.judging import Verdict, judge
 from sync_server.replication.surroundings import origin, parts
 from sync_server.storage.base import Database, RevisionWrite, WriteResult
 
 
 def admit(
-    database: Database, sender: Account, writes: Sequence[RevisionWrite], *, new_edits: bool
+    database: Database, sender: Account, incoming: Sequence[Incoming], *, new_edits: bool
 ) -> list[WriteResult]:
-    """Store what an account sends, each new document in the area where it belongs.
+    """Store what an account may write, each new document in the area where it belongs, and keep
+    what it may not write; results stand in the order of the documents.
 
-    `database` is the one that the account sees; results stand in the order of the writes.
+    `database` is the one that the account sees.
     """
-    service = parts()
-    whole, scope = service.store.database(database.name), service.scopes.of(sender, database.name)
-    sent = [_sent(write) for write in writes]
-    stored = stored_of(whole, sent)
-    refused = [_refusal(write, sender, scope, stored, new_edits) for write in writes]
-    author = author_of(sender, database.name, now_ms())
-    areas = place_among(stored, service.gazetteer, sent, author)
+    service, sent_by = parts(), origin(sender)
+    whole = service.store.database(database.name)
+    verdicts = judge(whole, sender, incoming, sent_by.received_at, new_edits=new_edits)
+    refused = [
+        (one, verdict) for one, verdict in zip(incoming, verdicts, strict=True) if verdict.reason
+    ]
+    known = _known(database, [one.write for one, _ in refused]) if not new_edits else set()
+    news = [(one, verdict) for one, verdict in refused if True]
+    untold = _keep(whole, sender, news, sent_by.received_at, new_edits) if news else ()
     taken = [
         # What is stored keeps its area, even if it is moved in the meantime.
-        write._replace(area=areas[write.doc_id]) if stored[write.doc_id] is None else write
-        for write, error in zip(writes, refused, strict=True)
-        if error is None
+        one.write._replace(area=verdict.area) if verdict.is_new else one.write
+        for one, verdict in zip(incoming, verdicts, strict=True)
+        if not verdict.reason and not verdict.error
     ]
-    results = whole.bulk_docs(taken, new_edits=new_edits, origin=origin(sender))
-    service.metrics.revisions_written.inc(sum(result.changed for result in results))
-    rest = iter(results)
+    stored = whole.bulk_docs(taken, new_edits=new_edits, origin=sent_by)
+    service.metrics.revisions_written.inc(sum(result.changed for result in stored))
+    publish_numbers(service.sql, whole, untold, sent_by.received_at)
+    rest = iter(stored)
     return [
-        next(rest) if error is None else WriteResult(write.doc_id, _rev(write), error)
-        for write, error in zip(writes, refused, strict=True)
+        _result(one.write, verdict, known) if verdict.reason or verdict.error else next(rest)
+        for one, verdict in zip(incoming, verdicts, strict=True)
     ]
 
 
-def _sent(write: RevisionWrite) -> Sent:
-    reads = not write.deleted and says_where(write.doc_id)
-    return Sent(write.doc_id, orjson.loads(write.body) if reads else None)
+def _result(write: RevisionWrite, verdict: Verdict, known: set[Named]) -> WriteResult:
+    """Of a document that does not go to storage."""
+    doc_id, rev = _named(write)
+    if (doc_id, rev) in known:
+        return WriteResult(doc_id, rev, changed=False)
+    refusal = verdict.reason.as_error() if verdict.reason else None
+    return WriteResult(doc_id, rev, verdict.error or refusal)
 
 
-def _refusal(
-    write: RevisionWrite, sender: Account, scope: Scope, stored: Stored, new_edits: bool
-) -> SyncError | None:
-    """Why this write is not stored; None where it is."""
-    refused = check_may_write(write.doc_id, sender.is_admin)
-    state = stored[write.doc_id]
-    if refused is not None or state is None or scope.sees(state.area):
-        return refused
-    # Out of sight there is no revision to edit, and no ancestor to take attachments from.
-    if new_edits:
-        return Conflict()
-    if any(sent.data is None for sent in write.attachments.values()):
-        return MissingStub()
-    return None
+def _keep(
+    whole: Database,
+    sender: Account,
+    refused: Sequence[tuple[Incoming, Verdict]],
+    received_at: int,
+    new_edits: bool,
+) -> Sequence[int]:
+    """Answers the entries of which the sender must be told."""
+    service = parts()
+    told = keep(
+        service.sql,
+        whole.name,
+        sender,
+        [
+            Refused(one.write, one.special, new_edits, verdict.reason, verdict.area)
+            for one, verdict in refused
+            if verdict.reason
+        ],
+        received_at,
+        most_bytes=service.settings.max_quarantine_bytes,
+    )
+    for _, verdict in refused:
+        if verdict.reason:
+            service.metrics.writes_refused.labels(verdict.reason.told).inc()
+    return told
 
 
-def _rev(write: RevisionWrite) -> str | None:
-    return write.revisions.rev if write.revisions else None
+Named = tuple[str, str | None]
+"""A document's id and a revision."""
+
+
+def _named(write: RevisionWrite) -> Named:
+    return write.doc_id, write.revisions.rev if write.revisions else None
+
+
+def _known(database: Database, writes: Sequence[RevisionWrite]) -> set[Named]:
+    """Of these revisions, those that the sender's view of the database has or has let go."""
+    named: dict[str, list[str]] = {}
+    for write in writes:
+        if write.revisions is not None:
+            named.setdefault(write.doc_id, []).append(write.revisions.rev)
+    missing = database.revs_diff(named) if named else {}
+    return {
+        (doc_id, rev)
+        for doc_id, revs in named.items()
+        for rev in revs
+        if doc_id not in missing or rev not in missing[doc_id].missing
+    }

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 
 from sync_server.access.permissions import require_admin
 from sync_server.errors import BadRequest
+from sync_server.quarantine import entries
 from sync_server.replication.bodies import json_object, json_value
 from sync_server.replication.identifiers import revision_list
 from sync_server.replication.rendering import json_response
@@ -54,7 +55,7 @@ def create(name: str) -> Response:
 
 @blueprint.delete("/<db:name>")
 def delete(name: str) -> Response:
-    """Remove a database with all its documents, its memberships and grants.
+    """Remove a database with all its documents, its memberships, grants and quarantine.
 
     A `rev` tells that a document was meant, whose id came out empty.
     """
@@ -64,6 +65,8 @@ def delete(name: str) -> Response:
     parts().store.delete(name)
     parts().accounts.forget_database(name)
     parts().grants.forget_database(name)
+    with parts().sql.begin() as connection:
+        entries.forget_database(connection, name)
     return json_response({"ok": True})
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Connection, Engine, and_, delete, insert, or_, select, update
 
+from sync_server.access.area_queries import within
 from sync_server.access.areas import office_of
 from sync_server.errors import BadRequest, Conflict
 from sync_server.workflow import ledger
@@ -56,12 +57,20 @@ def _read(connection: Connection, database: str, condition: object) -> dict[str,
 
 
 def queue(
-    connection: Connection, database: str, after: tuple[int, str] | None, limit: int
+    connection: Connection,
+    database: str,
+    after: tuple[int, str] | None,
+    limit: int,
+    areas: Sequence[str] | None = None,
 ) -> list[Proposal]:
-    """Proposals that wait for a decision, the oldest first; `after`: where the last page ended."""
+    """Proposals that wait for a decision, the oldest first; `after`: where the last page ended.
+
+    `areas`: only what is or lies in one of these; None for all there are.
+    """
     query = (
         select(*_COLUMNS)
         .where(proposals.c.database == database, proposals.c.state == IN_REVIEW)
+        .where(within(proposals.c.area, areas))
         .order_by(proposals.c.received_at, proposals.c.proposal)
         .limit(limit)
     )

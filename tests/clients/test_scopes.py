@@ -301,9 +301,9 @@ def test_what_is_written_offline_about_a_new_household_stands_in_its_commune(
 ) -> None:
     account, one = office.worker(COMMUNES[44]), tablet()
     one.sync(remote(office, account))
-    one.put({"_id": "visit:new", "proposal": "proposal:new"})
+    one.put({"_id": "visit:new", "type": "visit", "proposal": "proposal:new"})
     one.push(remote(office, account))
-    one.put({"_id": "proposal:new", "household": "household:new"})
+    one.put({"_id": "proposal:new", "type": "proposal", "household": "household:new"})
     one.push(remote(office, account))
     office.rest()
     assert {office.whole.state(doc_id).area for doc_id in ("visit:new", "proposal:new")} == {

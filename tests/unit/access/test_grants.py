@@ -35,7 +35,7 @@ def test_a_district_brings_its_communes() -> None:
 
 
 def test_a_grant_counts_in_its_time_and_database_alone() -> None:
-    assert areas(Grant("cew", "rushit", "02", 0, ends_at=100)) == ()
+    assert areas(Grant("cew", "rushit", "02", 0, ends_at=100)) == ("@sok",)
     assert areas(Grant("cew", "rushit", "02", 101)) == ()
     assert areas(Grant("cew", "trial", "02", 0)) == ()
 
