@@ -38,8 +38,11 @@ def take(ward: Ward, action: str, number: int = 1, actor: str = "root", now: int
 
 
 def log(ward: Ward) -> list[tuple[str, str, str]]:
+    """Steps of the quarantine, the latest first."""
     with ward.parts.sql.connect() as connection:
-        return [(row.actor, row.action, row.subject) for row in audit.entries(connection)]
+        found = audit.entries(connection)
+    rows = [(row.actor, row.action, row.subject) for row in found]
+    return [row for row in rows if row[1].startswith("quarantine.")]
 
 
 def test_the_table_and_the_tests_name_the_same_steps_and_states() -> None:
