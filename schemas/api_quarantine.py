@@ -20,7 +20,7 @@ class QuarantineQuery(Schema):
     reason = fields.String(load_default=None, metadata={"description": "A code, as `outside`."})
     state = fields.String(
         load_default=None,
-        validate=validate.OneOf(["kept", "returned", "adopted", "discarded"]),
+        validate=validate.OneOf(["kept", "returned", "adopted", "discarded", "answered"]),
     )
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 500))
     after = fields.Integer(

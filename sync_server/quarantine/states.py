@@ -1,12 +1,12 @@
 """What may become of an entry, as a table.
 
-    kept ──► returned ──► adopted
+    kept ──► returned ──► answered
+      ├──────────┼──────► adopted
       ├──────────┴──────► discarded
-      ├─────────────────► adopted
       └── reassign: stays kept, for another area or account
 
-Who was sent a document back may correct it and push again; an admin who knows better may still
-adopt or discard it.
+Who was sent a document back corrects it and pushes again: once that is stored, the server notes
+that it was answered. An admin who knows better may still adopt or discard it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ KEPT = "kept"
 RETURNED = "returned"
 ADOPTED = "adopted"
 DISCARDED = "discarded"
-STATES = (KEPT, RETURNED, ADOPTED, DISCARDED)
+ANSWERED = "answered"
+STATES = (KEPT, RETURNED, ADOPTED, DISCARDED, ANSWERED)
 OPEN = (KEPT, RETURNED)
 
 
@@ -34,5 +35,6 @@ STEPS: Mapping[str, Step] = {
     "reassign": Step((KEPT,), KEPT),
     "return": Step((KEPT,), RETURNED, needs_reason=True),
     "discard": Step(OPEN, DISCARDED, needs_reason=True),
+    "answer": Step((RETURNED,), ANSWERED),
 }
-"""By what an admin asks for."""
+"""By what an admin asks for; `answer` is the server's."""

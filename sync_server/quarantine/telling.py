@@ -5,7 +5,7 @@ The table is the truth: a row carries a flag that says whether storage has it, s
 the two is repaired by doing it again. There is one notice for each author and document, of what
 concerns them most:
 
-    waiting for an admin  >  returned to them  >  discarded  >  nothing (adopted)
+    waiting for an admin  >  the latest of: returned to them, discarded, nothing (adopted, answered)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sync_server.intake.notices import notice_id
 from sync_server.intake.stage import SERVER
 from sync_server.quarantine import adoption, contents, entries
 from sync_server.quarantine.entries import Entry
-from sync_server.quarantine.states import ADOPTED, DISCARDED, KEPT, RETURNED
+from sync_server.quarantine.states import ADOPTED, ANSWERED, DISCARDED, KEPT, RETURNED
 from sync_server.storage.base import Database, Origin, Revision, Revisions, RevisionWrite
 
 KIND = "quarantined"
@@ -138,10 +138,11 @@ def _most_pressing(account: str, known: Sequence[Entry]) -> Entry | None:
     settled = [
         one
         for one in known
-        if account == (one.owner if one.state == RETURNED else one.account) and one.settled_at
+        if account == (one.owner if one.state in (RETURNED, ANSWERED) else one.account)
+        and one.settled_at
     ]
     latest = max(settled, key=lambda one: (one.settled_at or 0, one.number), default=None)
-    return None if latest is None or latest.state == ADOPTED else latest
+    return None if latest is None or latest.state in (ADOPTED, ANSWERED) else latest
 
 
 def _statement(entry: Entry, sent: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -10,10 +10,20 @@ import pytest
 from sync_server.access import audit
 from sync_server.access.refusals import AUTHOR
 from sync_server.errors import BadRequest, Conflict, NotFound, SyncError
+from sync_server.jobs.quarantine_sweep import quarantine_sweep
 from sync_server.quarantine import entries, telling
 from sync_server.quarantine.entries import Entry, Filter
 from sync_server.quarantine.service import Quarantine
-from sync_server.quarantine.states import ADOPTED, DISCARDED, KEPT, RETURNED, STATES, STEPS
+from sync_server.quarantine.states import (
+    ADOPTED,
+    ANSWERED,
+    DISCARDED,
+    KEPT,
+    RETURNED,
+    STATES,
+    STEPS,
+)
+from sync_server.storage.base import Origin, Revisions, RevisionWrite
 from tests.unit.quarantine.conftest import NAME, NOW, Ward
 
 LATER = NOW + 1000
@@ -30,10 +40,21 @@ WAYS = {
     RETURNED: ["return"],
     ADOPTED: ["adopt"],
     DISCARDED: ["discard"],
+    ANSWERED: ["return", "answer"],
 }
 
 
+def answer(ward: Ward, number: int, actor: str, now: int) -> Entry:
+    """The server notes it; nobody asks for it."""
+    entry = ward.entry(number)
+    with ward.parts.sql.begin() as connection:
+        entries.step(connection, entry, "answer", actor, now)
+    return ward.entry(number)
+
+
 def take(ward: Ward, action: str, number: int = 1, actor: str = "root", now: int = LATER) -> Entry:
+    if action == "answer":
+        return answer(ward, number, actor, now)
     return ACTIONS[action](ward.quarantine, number, actor, now)
 
 
@@ -46,7 +67,7 @@ def log(ward: Ward) -> list[tuple[str, str, str]]:
 
 
 def test_the_table_and_the_tests_name_the_same_steps_and_states() -> None:
-    assert ACTIONS.keys() == STEPS.keys()
+    assert ACTIONS.keys() | {"answer"} == STEPS.keys()
     assert set(WAYS) == set(STATES)
 
 
@@ -190,6 +211,27 @@ def test_it_is_returned_to_whom_it_was_assigned(ward: Ward) -> None:
     assert ward.notice() is None
     told = ward.notice(account="bopha")
     assert told is not None and told["kind"] == "returned"
+
+
+def test_who_has_answered_is_asked_no_longer(ward: Ward) -> None:
+    ward.keep(ward.refused("household:1"), ward.refused("household:2"), ward.refused("household:3"))
+    for number in (1, 2, 3):
+        take(ward, "return", number)
+    push(ward, "household:1", "sok", LATER + 1)
+    push(ward, "household:2", "sok", LATER - 1)
+    push(ward, "household:3", "bopha", LATER + 1)
+    quarantine_sweep(ward.parts)
+    assert [ward.entry(number).state for number in (1, 2, 3)] == [ANSWERED, RETURNED, RETURNED]
+    assert ward.notice("household:1") is None
+    assert ward.notice("household:2") is not None
+    assert log(ward)[0] == ("_server", "quarantine.answer", "household:1")
+    quarantine_sweep(ward.parts)
+    assert len(log(ward)) == 4
+
+
+def push(ward: Ward, doc_id: str, account: str, received_at: int) -> None:
+    write = RevisionWrite(doc_id, Revisions(2, ["b", "a"]), b"{}", area="020301")
+    ward.db.bulk_docs([write], new_edits=False, origin=Origin(account, "", received_at))
 
 
 def test_one_that_waits_is_told_of_before_one_that_is_settled(ward: Ward) -> None:
