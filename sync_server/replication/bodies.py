@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, cast
 from flask import request
 
 from sync_server.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
+from sync_server.replication.memory import give_back_afterwards
 from sync_server.replication.parsing import parse_json, parse_object
 from sync_server.replication.surroundings import parts, runtime
 
@@ -74,6 +75,7 @@ def request_body(*, inflate: bool = True) -> Iterator[bytes]:
         if size < LARGE_BYTES:
             yield spool.read()
             return
+        give_back_afterwards()
         with _place(runtime().large_bodies):
             yield spool.read()
 
