@@ -14,6 +14,7 @@ from threading import BoundedSemaphore
 from typing import Any, BinaryIO, cast
 
 from flask import request
+from werkzeug.exceptions import HTTPException
 
 from sync_server.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
 from sync_server.replication.memory import give_back_afterwards
@@ -118,6 +119,8 @@ def _read(size: int) -> bytes:
     """Up to `size` bytes; whatever the server raises for a broken body is the client's fault."""
     try:
         return cast(bytes, request.environ["wsgi.input"].read(size))
+    except HTTPException:
+        raise
     except Exception as error:
         raise BadRequest(f"The request body could not be read: {type(error).__name__}") from error
 
