@@ -67,6 +67,9 @@ class Settings:
         "What of one account may wait in quarantine, in bytes; above it its pushes are refused "
         "whole.",
     )
+    stalled_body_seconds: int = _setting(
+        120, "How long a client may pause while it sends a request's body."
+    )
     cors_origins: tuple[str, ...] = _setting(
         (), "Web origins whose pages may talk to this server, e.g. https://tablet.example.org."
     )

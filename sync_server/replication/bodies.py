@@ -14,8 +14,10 @@ from threading import BoundedSemaphore
 from typing import Any, BinaryIO, cast
 
 from flask import request
+from werkzeug.exceptions import HTTPException
 
 from sync_server.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
+from sync_server.replication.memory import give_back_afterwards
 from sync_server.replication.parsing import parse_json, parse_object
 from sync_server.replication.surroundings import parts, runtime
 
@@ -74,6 +76,7 @@ def request_body(*, inflate: bool = True) -> Iterator[bytes]:
         if size < LARGE_BYTES:
             yield spool.read()
             return
+        give_back_afterwards()
         with _place(runtime().large_bodies):
             yield spool.read()
 
@@ -116,6 +119,8 @@ def _read(size: int) -> bytes:
     """Up to `size` bytes; whatever the server raises for a broken body is the client's fault."""
     try:
         return cast(bytes, request.environ["wsgi.input"].read(size))
+    except HTTPException:
+        raise
     except Exception as error:
         raise BadRequest(f"The request body could not be read: {type(error).__name__}") from error
 

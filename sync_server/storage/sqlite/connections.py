@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from sync_server.errors import NotFound, Unavailable
+from sync_server.errors import NotFound, StorageFull, Unavailable
 from sync_server.storage.sqlite.schema import migrate
 
 CACHE_KIB = 16_384
@@ -158,10 +158,7 @@ class Connections:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 if getattr(error, "sqlite_errorcode", 0) in NO_ROOM:
-                    raise Unavailable(
-                        "The server's disk is full; nothing of this was stored. Tell the"
-                        " administrator, and sync again later."
-                    ) from error
+                    raise StorageFull from error
                 raise
             finally:
                 connection.execute(_WAIT_IN_SQLITE)

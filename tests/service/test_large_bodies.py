@@ -1,4 +1,4 @@
-"""Answers larger than memory should hold: made as they are read, and let go of afterwards."""
+"""Requests and answers that are larger than memory should hold, or hold on to."""
 
 from __future__ import annotations
 
@@ -90,3 +90,11 @@ def test_a_large_answer_is_whole(filled: RunningServer) -> None:
     wanted = {"docs": [{"id": f"d{n}"} for n in range(DOCUMENTS)]}
     results = _post(filled, "/_bulk_get", wanted).json()["results"]
     assert [row["docs"][0]["ok"]["_id"] for row in results] == [f"d{n}" for n in range(DOCUMENTS)]
+
+
+def test_a_large_push_gives_back_the_memory_it_took(filled: RunningServer) -> None:
+    small = [{"_id": f"small{n}", "x": "y" * 1000} for n in range(20_000)]
+    before = _memory(filled)
+    for _ in range(2):  # the second time each is a conflict
+        assert _post(filled, "/_bulk_docs", {"docs": small}).status_code == 201
+        assert _memory(filled) - before < 80 * MIB
