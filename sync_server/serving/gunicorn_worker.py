@@ -60,7 +60,25 @@ _HEADER_ERRORS = (errors.InvalidHeader, errors.InvalidHeaderName, errors.Obsolet
 HEADER_REASON = "A header of the request is malformed."
 
 
+class _Request(message.Request):  # type: ignore[misc]
+    def _peer_is_trusted_proxy(self) -> bool:
+        """As gunicorn finds it, once per address: it parses the address for every request."""
+        address = self.peer_addr[0] if isinstance(self.peer_addr, tuple) else ""
+        trusted = _trusted.get(address)
+        if trusted is None:
+            if len(_trusted) >= _MOST_ADDRESSES:
+                _trusted.clear()
+            trusted = _trusted[address] = bool(super()._peer_is_trusted_proxy())
+        return trusted
+
+
+_trusted: dict[str, bool] = {}
+_MOST_ADDRESSES = 10_000
+
+
 class _DrainingParser(RequestParser):  # type: ignore[misc]
+    mesg_class = _Request
+
     def finish_body(self, deadline: float | None = None, max_bytes: int | None = None) -> bool:
         return bool(super().finish_body(deadline, max_bytes or _DRAINED_BYTES))
 
