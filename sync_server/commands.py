@@ -6,6 +6,7 @@ called beside it or without it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from sync_server.access.grants import check as check_grant
 from sync_server.errors import BadRequest, NotFound
 from sync_server.parts import Parts
 from sync_server.storage.base import DatabaseInfo
+from sync_server.storage.compaction import compact as compact_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,5 +124,5 @@ def compact(parts: Parts, names: Sequence[str] = ()) -> list[Compaction]:
 def _compact(parts: Parts, name: str) -> Compaction:
     database = parts.store.database(name)
     before = database.info().file_size
-    database.compact()
+    compact_database(database, time.time_ns() // 1_000_000, parts.settings.stale_tablet_days)
     return Compaction(name, before, database.info().file_size)

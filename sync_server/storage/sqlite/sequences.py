@@ -82,6 +82,18 @@ def number_of(since: str, epoch: str) -> int:
     return position.number if position.scope is None and position.target is None else 0
 
 
+def told_up_to(sequence: object, epoch: str) -> int | None:
+    """The number up to which whoever holds this sequence was told everything they could see;
+    None for what is no sequence of this epoch.
+    """
+    if type(sequence) is not str or sequence.partition("-")[2].partition("-")[0] != epoch:
+        return None
+    try:
+        return read(sequence, epoch).number
+    except BadRequest:
+        return None
+
+
 def read(since: str, epoch: str) -> Position:
     """What a sequence says; the beginning for one of another epoch. Raises BadRequest."""
     match = _SEQUENCE.match(since)
