@@ -8,25 +8,22 @@ It must not depend on their order, and answers `Chosen`, or None where a person 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from conflict.canonical import MISSING, Missing, canonical, same
+from conflict.revision import winner_key
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A leaf's value for a field that it changed."""
 
     rev: str
     value: Any
-    captured_at: int
-    """Milliseconds since 1970 when the edit was made, clamped by the caller: clocks lie."""
-    device: str = ""
+    captured_at: int | None
+    """Milliseconds since 1970 when the edit was made; None where its clock is not believed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(NamedTuple):
     value: Any
     taken: frozenset[str]
     """Leaves whose value stands in the result; the others' authors are told."""
@@ -45,10 +42,17 @@ def manual(base: Any, changes: Sequence[Change]) -> Chosen | None:
 
 
 def latest(base: Any, changes: Sequence[Change]) -> Chosen | None:
-    """The edit that was made last; ties by device, then revision."""
-    last = max(changes, key=lambda change: (change.captured_at, change.device, change.rev))
+    """The edit that was made last. Where clocks do not tell: as the winning revision is picked,
+    which prefers the branch with more edits and favours no tablet.
+    """
+    last = max(changes, key=_lateness)
     taken = frozenset(change.rev for change in changes if same(change.value, last.value))
     return Chosen(last.value, taken)
+
+
+def _lateness(change: Change) -> tuple[bool, int, tuple[bool, int, str]]:
+    known = change.captured_at is not None
+    return known, change.captured_at or 0, winner_key(change.rev, False)
 
 
 def immutable(base: Any, changes: Sequence[Change]) -> Chosen | None:

@@ -22,6 +22,7 @@ from sync_server.intake.resolve import resolve_conflicts
 from sync_server.intake.screen import read, screen
 from sync_server.intake.stage import Intake, Stage
 from sync_server.intake.validate import validate
+from sync_server.metrics import Metrics
 from sync_server.storage.base import Database, DocumentStore
 
 STAGES: Sequence[Stage] = (resolve_conflicts, locate, validate, screen)
@@ -49,6 +50,7 @@ class Pipeline:
         places: Places = NO_PLACES,
         now: Callable[[], int] = now_ms,
         stages: Sequence[Stage] = STAGES,
+        metrics: Metrics | None = None,
     ) -> None:
         self._store = store
         self._sql = sql
@@ -56,6 +58,7 @@ class Pipeline:
         self._places = places
         self._now = now
         self._stages = stages
+        self._metrics = metrics or Metrics()
         self._broken = threading.Event()
 
     def run_forever(self, stop: threading.Event) -> None:
@@ -78,29 +81,14 @@ class Pipeline:
 
     def step(self, intake: Intake) -> bool:
         """One batch; False where nothing was left."""
-        since = _checkpoint(intake.database)
+        since = position(intake.database)
         page = intake.database.changes(since, limit=BATCH)
         if page.rows:
-            self._process(intake, [row.doc_id for row in page.rows])
+            process(intake, [row.doc_id for row in page.rows], self._stages)
         if page.last_seq != since:
             body = orjson.dumps({"seq": page.last_seq})
             intake.database.put_local(OWNER, CHECKPOINT, None, body)
         return bool(page.rows)
-
-    def _process(self, intake: Intake, doc_ids: Sequence[str]) -> None:
-        """A document that makes a stage fail is left behind alone, and named in the log."""
-        try:
-            run_stages(intake, doc_ids, self._stages)
-        except Unavailable:
-            raise
-        except Exception:
-            for doc_id in doc_ids:
-                try:
-                    run_stages(intake, [doc_id], self._stages)
-                except Unavailable:
-                    raise
-                except Exception:
-                    _log.exception("intake failed for %s in %s", doc_id, intake.database.name)
 
     def _follow_or_stop(self, name: str, stop: threading.Event) -> None:
         """A follower that fails stops the others: the process ends, and is started anew."""
@@ -117,16 +105,18 @@ class Pipeline:
                 while not stop.is_set() and self.step(intake):
                     pass
                 if not stop.is_set():
-                    intake.database.wait(_checkpoint(intake.database), 1.0)
+                    intake.database.wait(position(intake.database), 1.0)
             except (NotFound, Unavailable) as error:
                 _log.warning("intake of %s waits: %s", name, error.reason)
                 stop.wait(IDLE_SECONDS)
 
     def _intake(self, name: str) -> Intake:
-        return Intake(self._store.database(name), self._sql, self._now, self._places)
+        database = self._store.database(name)
+        return Intake(database, self._sql, self._now, self._places, self._metrics)
 
 
-def _checkpoint(database: Database) -> str:
+def position(database: Database) -> str:
+    """The update sequence up to which the follower is done."""
     try:
         seq = orjson.loads(database.get_local(OWNER, CHECKPOINT).body)["seq"]
     except NotFound:
@@ -134,10 +124,28 @@ def _checkpoint(database: Database) -> str:
     return str(seq)
 
 
+def process(intake: Intake, doc_ids: Sequence[str], stages: Sequence[Stage] = STAGES) -> None:
+    """A document that makes a stage fail is left behind alone, and named in the log."""
+    try:
+        run_stages(intake, doc_ids, stages)
+    except Unavailable:
+        raise
+    except Exception:
+        for doc_id in doc_ids:
+            try:
+                run_stages(intake, [doc_id], stages)
+            except Unavailable:
+                raise
+            except Exception:
+                _log.exception("intake failed for %s in %s", doc_id, intake.database.name)
+
+
 def run_stages(intake: Intake, doc_ids: Sequence[str], stages: Sequence[Stage] = STAGES) -> None:
-    """Each stage sees the documents as the one before has left them."""
+    arrivals = read(intake.database, doc_ids)
     for stage in stages:
-        stage(intake, read(intake.database, doc_ids))
+        changed = stage(intake, arrivals)
+        if changed:
+            arrivals = [one for one in arrivals if one.doc_id not in changed]
 
 
 def sweep(
@@ -148,16 +156,17 @@ def sweep(
     places: Places = NO_PLACES,
     now: Callable[[], int] = now_ms,
     stages: Sequence[Stage] = STAGES,
+    metrics: Metrics | None = None,
 ) -> int:
     """Look again at every conflicted document: a new release may merge what the last could not,
     and a document that was left behind gets another chance. Answers how many were looked at.
     """
     count = 0
     for name in databases:
-        intake = Intake(store.database(name), sql, now, places)
+        intake = Intake(store.database(name), sql, now, places, metrics or Metrics())
         after = ""
         while doc_ids := intake.database.conflicted(after, BATCH):
-            run_stages(intake, doc_ids, stages)
+            process(intake, doc_ids, stages)
             after = doc_ids[-1]
             count += len(doc_ids)
     return count

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Engine
 
 from sync_server.access.placing import NO_PLACES, Places
+from sync_server.metrics import Metrics
 from sync_server.storage.base import (
     Database,
     DocumentState,
@@ -54,13 +55,17 @@ class Intake:
     sql: Engine
     now: Callable[[], int]
     places: Places = NO_PLACES
+    metrics: Metrics = field(default_factory=Metrics)
 
-    def store(self, writes: Sequence[RevisionWrite], *, new_edits: bool) -> list[WriteResult]:
+    def store(
+        self, writes: Sequence[RevisionWrite], *, new_edits: bool, whole: bool = False
+    ) -> list[WriteResult]:
         """Write in the server's name, in one transaction."""
         origin = Origin(SERVER, "", self.now())
-        return self.database.bulk_docs(writes, new_edits=new_edits, origin=origin)
+        return self.database.bulk_docs(writes, new_edits=new_edits, origin=origin, whole=whole)
 
 
-Stage = Callable[[Intake, Sequence[Arrival]], None]
+Stage = Callable[[Intake, Sequence[Arrival]], Collection[str] | None]
 """A stage looks at a batch and writes what follows from it. It is idempotent: after a crash it
-is given the same documents again."""
+is given the same documents again. It answers which of these documents it has changed, if any:
+they come by again, and the stages after it see them then."""

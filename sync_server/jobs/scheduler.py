@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from sync_server.jobs.compaction import HOUR_UTC, compact_databases
 from sync_server.jobs.location_survey import location_survey
 from sync_server.jobs.quarantine_sweep import quarantine_sweep
 from sync_server.jobs.resolve_sweep import resolve_sweep
@@ -25,5 +28,8 @@ def start_scheduler(parts: Parts) -> BackgroundScheduler:
         (location_survey, "location-survey", SURVEY_SECONDS),
     ):
         scheduler.add_job(job, "interval", seconds=seconds, args=(parts,), id=name)
+    scheduler.add_job(
+        compact_databases, "cron", hour=HOUR_UTC, timezone=UTC, args=(parts,), id="compaction"
+    )
     scheduler.start()
     return scheduler

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from conflict.resolution import MERGED_INTO
+from conflict.branches import MERGED_INTO
 from conflict.revision import generation
 from sync_server.errors import BadRequest, MissingStub
 from sync_server.quarantine.contents import KeptAttachment

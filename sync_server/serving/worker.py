@@ -48,7 +48,11 @@ def run(parts: Parts, stop: threading.Event, parent: int) -> int:
     A pipeline that ended by itself has failed: the process ends, and is started anew.
     """
     follower = Pipeline(
-        parts.store, parts.sql, parts.settings.programme_databases, places=parts.gazetteer
+        parts.store,
+        parts.sql,
+        parts.settings.programme_databases,
+        places=parts.gazetteer,
+        metrics=parts.metrics,
     )
     pipeline = threading.Thread(
         target=follower.run_forever,

@@ -79,6 +79,9 @@ class AttachmentWrite:
     revpos: int | None = None
     encoding: str | None = None
     """`gzip` where `data` is gzip-encoded."""
+    of: str | None = None
+    """For a stub: the revision of this document that has it, where that is no ancestor. The
+    server's own merges take from losing leaves so; a client's stubs never name one."""
 
 
 NO_ATTACHMENTS: Mapping[str, Any] = MappingProxyType({})
@@ -286,7 +289,12 @@ class Database(ABC):
 
     @abstractmethod
     def bulk_docs(
-        self, writes: Sequence[RevisionWrite], *, new_edits: bool, origin: Origin
+        self,
+        writes: Sequence[RevisionWrite],
+        *,
+        new_edits: bool,
+        origin: Origin,
+        whole: bool = False,
     ) -> list[WriteResult]:
         """Store revisions, all in one transaction; results stand in the order given.
 
@@ -294,7 +302,8 @@ class Database(ABC):
         that is an inner revision by now, is success with `changed=False`. Never a conflict.
         `new_edits=True` extends a leaf: `Conflict` in the row where the parent is no leaf (or
         none was named and the document lives). A row's `error` may be `MissingStub` or
-        `BadRequest` (digest mismatch); the other rows are stored all the same.
+        `BadRequest` (digest mismatch); the other rows are stored all the same. With `whole`
+        nothing is stored then, and the first row's error is raised.
         """
 
     @abstractmethod
@@ -475,11 +484,21 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def acknowledged(self, active_since: int) -> str:
+        """The lowest sequence that readers have acknowledged in the checkpoints they keep here,
+        of those who wrote theirs since `active_since` (milliseconds since 1970); the latest
+        sequence where nobody did.
+
+        A checkpoint of a push, whose sequence is the client's own, or one of another epoch,
+        acknowledges nothing.
+        """
+
+    @abstractmethod
     def compact(self, horizon: str | None = None) -> None:
         """Drop bodies of revisions that were superseded up to `horizon` (None: now).
 
-        Leaves keep theirs, and so does the nearest common ancestor of live leaves: a merge
-        needs it. Attachments that no kept revision names go too.
+        Leaves keep theirs, and so does every revision where branches part of which none was
+        settled yet: a merge needs it. Attachments that no kept revision names go too.
         """
 
     @abstractmethod

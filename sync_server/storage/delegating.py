@@ -37,9 +37,14 @@ class DelegatingDatabase(Database):
     # -- documents -------------------------------------------------------------
 
     def bulk_docs(
-        self, writes: Sequence[RevisionWrite], *, new_edits: bool, origin: Origin
+        self,
+        writes: Sequence[RevisionWrite],
+        *,
+        new_edits: bool,
+        origin: Origin,
+        whole: bool = False,
     ) -> list[WriteResult]:
-        return self.inner.bulk_docs(writes, new_edits=new_edits, origin=origin)
+        return self.inner.bulk_docs(writes, new_edits=new_edits, origin=origin, whole=whole)
 
     def get(self, doc_id: str, rev: str | None = None) -> Revision:
         return self.inner.get(doc_id, rev)
@@ -163,6 +168,9 @@ class DelegatingDatabase(Database):
 
     def renew(self, doc_ids: Sequence[str], *, origin: Origin) -> int:
         return self.inner.renew(doc_ids, origin=origin)
+
+    def acknowledged(self, active_since: int) -> str:
+        return self.inner.acknowledged(active_since)
 
     def compact(self, horizon: str | None = None) -> None:
         self.inner.compact(horizon)
