@@ -17,7 +17,7 @@ from sync_server.access.placing import (
 )
 from sync_server.access.scope import Scope
 from sync_server.access.scopes import now_ms
-from sync_server.errors import Conflict, MissingStub, SyncError
+from sync_server.errors import Conflict, Forbidden, MissingStub, SyncError
 from sync_server.replication.incoming import check_may_write
 from sync_server.replication.surroundings import origin, parts
 from sync_server.storage.base import Database, RevisionWrite, WriteResult
@@ -47,7 +47,7 @@ def admit(
     service.metrics.revisions_written.inc(sum(result.changed for result in results))
     rest = iter(results)
     return [
-        next(rest) if error is None else WriteResult(write.doc_id, _rev(write), error)
+        next(rest) if error is None else WriteResult(write.doc_id, _rev(write, error), error)
         for write, error in zip(writes, refused, strict=True)
     ]
 
@@ -73,5 +73,6 @@ def _refusal(
     return None
 
 
-def _rev(write: RevisionWrite) -> str | None:
-    return write.revisions.rev if write.revisions else None
+def _rev(write: RevisionWrite, error: SyncError) -> str | None:
+    """The revision as the row names it: of what is forbidden, as storage does not of the rest."""
+    return write.revisions.rev if write.revisions and isinstance(error, Forbidden) else None
