@@ -35,7 +35,7 @@ def admit(
         (one, verdict) for one, verdict in zip(incoming, verdicts, strict=True) if verdict.reason
     ]
     known = _known(database, [one.write for one, _ in refused]) if not new_edits else set()
-    news = [(one, verdict) for one, verdict in refused if True]
+    news = [(one, verdict) for one, verdict in refused if _named(one.write) not in known]
     untold = _keep(whole, sender, news, sent_by.received_at, new_edits) if news else ()
     taken = [
         # What is stored keeps its area, even if it is moved in the meantime.
@@ -56,10 +56,11 @@ def admit(
 def _result(write: RevisionWrite, verdict: Verdict, known: set[Named]) -> WriteResult:
     """Of a document that does not go to storage."""
     doc_id, rev = _named(write)
+    if verdict.error is not None:
+        return WriteResult(doc_id, None, verdict.error)  # as storage says it of what is not there
     if (doc_id, rev) in known:
         return WriteResult(doc_id, rev, changed=False)
-    refusal = verdict.reason.as_error() if verdict.reason else None
-    return WriteResult(doc_id, rev, verdict.error or refusal)
+    return WriteResult(doc_id, rev, verdict.reason.as_error() if verdict.reason else None)
 
 
 def _keep(
