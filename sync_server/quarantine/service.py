@@ -12,13 +12,24 @@ from sqlalchemy import Connection, Engine
 
 from sync_server.access.accounts import Accounts
 from sync_server.access.areas import is_area
-from sync_server.access.placing import Author, Places, Sent, author_of, place
+from sync_server.access.placing import (
+    Author,
+    Places,
+    Sent,
+    author_of,
+    place,
+    place_among,
+    stored_of,
+)
 from sync_server.access.write_policy import SERVER_PREFIXES
 from sync_server.errors import BadRequest, Conflict, Forbidden, NotFound
 from sync_server.quarantine import adoption, contents, entries
 from sync_server.quarantine.entries import Entry
 from sync_server.quarantine.telling import publish
 from sync_server.storage.base import Database, Revisions
+
+NOBODY = Author("", "?")
+"""Whose home no area is: so it shows where nothing says where a document belongs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +89,15 @@ class Quarantine:
         version: int | None = None,
         reason: str | None = None,
     ) -> Entry:
-        """Say where the document belongs, or to whom. Raises BadRequest for what is no area."""
+        """Say where the document belongs, or to whom.
+
+        Raises BadRequest for what is no area, and for one that the document contradicts: the intake
+        would move it at once to where it says that it belongs.
+        """
         if area is None and account is None:
             raise BadRequest("Name an area or an account.")
-        if area is not None and not is_area(area):
-            raise BadRequest(f"{area!r} is no area: give a code of 2, 4 or 6 digits.")
+        if area is not None:
+            self._require_area(number, area)
         if account is not None:
             _require_account(self.accounts, account)
         given = {"assigned_area": area, "assigned_account": account}
@@ -125,16 +140,32 @@ class Quarantine:
         publish(self.sql, self.database, [entry], now)
         return entry
 
+    def _require_area(self, number: int, area: str) -> None:
+        if not is_area(area):
+            raise BadRequest(f"{area!r} is no area: give a code of 2, 4 or 6 digits.")
+        with self.sql.connect().execution_options(read_only=True) as connection:
+            entry = entries.find(connection, self.database.name, number)
+            sent = self._sent(connection, entry)
+        stored = {**stored_of(self.database, [sent]), entry.doc_id: None}
+        said = place_among(stored, self.places, [sent], NOBODY)[entry.doc_id]
+        if said not in (NOBODY.home, area):
+            raise BadRequest(
+                f"By what it says the document belongs to {said or 'the nation'}: return it to its "
+                "author, or adopt it there and correct it."
+            )
+
+    def _sent(self, connection: Connection, entry: Entry) -> Sent:
+        body = entries.body(entries.document(connection, entry.number))
+        return Sent(entry.doc_id, None if entry.deleted else body)
+
     def _plan(self, connection: Connection, entry: Entry, sent: Revisions | None) -> adoption.Plan:
         if entry.doc_id.startswith(SERVER_PREFIXES):
             raise Forbidden(
                 "Only the server writes reviews and notices: discard this, or return it."
             )
-        body = entries.body(entries.document(connection, entry.number))
         area = entry.assigned_area
         if area is None:
-            home = self._author(entry)
-            document = Sent(entry.doc_id, None if entry.deleted else body)
+            document, home = self._sent(connection, entry), self._author(entry)
             area = place(self.database, self.places, [document], home)[entry.doc_id]
         if area.startswith("@"):
             raise Conflict("Nobody can tell where this belongs: reassign it to an area first.")

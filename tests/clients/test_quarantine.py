@@ -6,20 +6,18 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
 
 from sync_server.demo.tablet import Remote, Tablet, eventually
-from sync_server.parts import Parts, open_parts
 from sync_server.quarantine.telling import notice_of
-from sync_server.settings import Settings
 from sync_server.storage.base import Origin
 from tests.clients.peer import Peer
 from tests.domain.conftest import household
+from tests.office import open_office
 from tests.places import add_places
 from tests.serving import RunningServer
 
@@ -28,16 +26,6 @@ MakeTablet = Callable[..., Tablet]
 PASSWORD = "a password ក្រ១"
 HOME, AWAY = "02030101", "03010101"
 SECONDS = 30
-
-
-@contextmanager
-def opened(server: RunningServer) -> Iterator[Parts]:
-    """The parts of the service beside it, as a command opens them."""
-    parts = open_parts(Settings(data_dir=server.data_dir), migrate=False)
-    try:
-        yield parts
-    finally:
-        parts.close()
 
 
 class Programme:
@@ -72,15 +60,15 @@ class Programme:
         return by_document
 
     def move(self, doc_id: str, area: str) -> None:
-        with opened(self.server) as parts:
-            database = parts.store.database(self.name)
+        with open_office(self.server) as office:
+            database = office.parts.store.database(self.name)
             assert database.relocate({doc_id: area}, origin=Origin("_server")) == 1
 
 
 @pytest.fixture
 def programme(server: RunningServer) -> Programme:
-    with opened(server) as parts:
-        add_places(parts.sql, server.data_dir)
+    with open_office(server) as office:
+        add_places(office.parts.sql, server.data_dir)
     return Programme(server)
 
 

@@ -8,20 +8,17 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 import requests
 
-from sync_server.parts import Parts, open_parts
 from sync_server.quarantine.telling import notice_of
-from sync_server.settings import Settings
 from sync_server.sql import open_engine
-from sync_server.storage.base import Origin
 from sync_server.storage.departures import departure_of
 from tests.domain.conftest import household, proposal
+from tests.office import open_office
 from tests.places import add_places
 from tests.serving import RunningServer
 
@@ -110,16 +107,6 @@ def notice(
 ) -> dict[str, Any] | None:
     answer = call(service, "GET", notice_of(author[0], doc_id), author)
     return answer.json() if answer.ok else None
-
-
-@contextmanager
-def opened(service: RunningServer) -> Iterator[Parts]:
-    """The parts of the service beside it, as a command opens them."""
-    parts = open_parts(Settings(data_dir=service.data_dir), migrate=False)
-    try:
-        yield parts
-    finally:
-        parts.close()
 
 
 def until(holds: Any) -> Any:
@@ -294,9 +281,10 @@ def test_what_its_sender_has_let_go_is_no_news(service: RunningServer, name: str
     doc_id = f"household:{name}"
     send(service, registered(doc_id))
     feed = call(service, "GET", "_changes?since=0").json()
-    with opened(service) as parts:
-        database = parts.store.database("rushit")
-        assert database.relocate({doc_id: "030101"}, origin=Origin("root")) == 1
+    moved = registered(doc_id, "2-b", village=AWAY)
+    moved["_revisions"] = {"start": 2, "ids": ["b", "a"]}
+    assert send(service, moved, auth=service.admin) == []
+    until(lambda: call(service, "GET", doc_id, BOPHA).ok)
     changes = call(service, "GET", f"_changes?since={feed['last_seq']}").json()["results"]
     (gone,) = [row for row in changes if row["id"] == doc_id]
     assert gone["deleted"]
@@ -413,9 +401,9 @@ def test_after_the_end_of_a_grant_what_was_captured_before_still_comes(
     account = (f"mate-{name}", "mate-12345")
     service.account(*account, roles=["cew"], databases=["rushit"], areas=["020301"])
     ended = time.time_ns() // 1_000_000
-    with opened(service) as parts:
-        (grant,) = parts.grants.of(account[0])
-        parts.grants.end(grant.number, ended)
+    with open_office(service) as office:
+        (grant,) = office.parts.grants.of(account[0])
+        office.parts.grants.end(grant.number, ended)
     before = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(ended / 1000 - 60))
     after = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(ended / 1000 + 3600))
     rows = send(
@@ -487,19 +475,19 @@ def test_a_document_is_returned_with_its_content(
 def test_a_document_is_reassigned_and_then_adopted(
     service: RunningServer, refused: dict[str, Any]
 ) -> None:
-    wrong = settle(service, refused, "reassign", area="7")
-    assert wrong.status_code == 400
-    assert settle(service, refused, "reassign").status_code == 400
-    moved = settle(service, refused, "reassign", area="020301", reason="He is right.").json()
-    assert (moved["state"], moved["assigned_area"], moved["version"]) == ("kept", "020301", 1)
+    for wrong in ({}, {"area": "7"}, {"area": "020301"}):
+        assert settle(service, refused, "reassign", **wrong).status_code == 400
+    assert settle(service, refused, "reassign", account="nobody").status_code == 404
+    given = settle(service, refused, "reassign", account="bopha", reason="It is hers.").json()
+    assert (given["state"], given["assigned_account"], given["version"]) == ("kept", "bopha", 1)
     stale = settle(service, refused, "adopt", version=0)
     assert stale.status_code == 409
     assert settle(service, refused, "adopt", version=1).status_code == 200
-    assert call(service, "GET", refused["doc_id"], SOK).ok
+    assert call(service, "GET", refused["doc_id"], BOPHA).ok
 
 
 def test_every_step_is_in_the_audit_log(service: RunningServer, refused: dict[str, Any]) -> None:
-    settle(service, refused, "reassign", area="020301")
+    settle(service, refused, "reassign", account="bopha")
     settle(service, refused, "discard", reason="A test.")
     query = {"subject": refused["doc_id"], "database": "rushit"}
     page = api(service, "audit", params=query).json()
@@ -594,9 +582,10 @@ def test_the_commands_do_what_the_api_does(
     assert shown["document"] == refused["document"]
     photo = service.command("quarantine", "show", number, "--attachment", "front.jpg")
     assert photo == "photo"
-    service.command("quarantine", "reassign", number, "--area", "020301")
+    assigned = service.command("quarantine", "reassign", number, "--account", "bopha")
+    assert "bopha" in assigned.split("\t")
     assert "adopted as 2-" in service.command("quarantine", "adopt", number)
-    assert call(service, "GET", doc_id, SOK).ok
+    assert call(service, "GET", doc_id, BOPHA).ok
     for action in ("return", "discard"):
         other = f"review:{name}-{action}"
         send(service, sent(other))

@@ -244,7 +244,7 @@ def test_a_stored_document_stays_where_it_is(ward: Ward) -> None:
 
 def test_an_area_that_was_assigned_is_where_it_goes(ward: Ward) -> None:
     ward.store("household:1", "1-a", area="030102")
-    ward.keep(ward.refused("household:1", "2-b", "1-a", **FOREIGN))
+    ward.keep(ward.refused("household:1", "2-b", "1-a", village="99999999"))
     ward.quarantine.reassign(1, "root", NOW, area="020302")
     adopt(ward)
     assert ward.db.state("household:1").area == "020302"

@@ -76,7 +76,7 @@ def test_the_table_and_the_tests_name_the_same_steps_and_states() -> None:
 def test_only_the_steps_of_the_table_are_taken_and_each_is_on_record(
     ward: Ward, state: str, action: str
 ) -> None:
-    ward.keep(ward.refused(village="03010101"))
+    ward.keep(ward.refused(village="99999999"))
     for step in WAYS[state]:
         take(ward, step)
     before = log(ward)
@@ -92,7 +92,7 @@ def test_only_the_steps_of_the_table_are_taken_and_each_is_on_record(
 
 
 def test_a_line_of_the_log_says_whose_document_it_was_and_what_was_said(ward: Ward) -> None:
-    ward.keep(ward.refused(village="03010101", reason=AUTHOR))
+    ward.keep(ward.refused(village="99999999", reason=AUTHOR))
     take(ward, "reassign")
     adopted = take(ward, "adopt")
     with ward.parts.sql.connect() as connection:
@@ -132,8 +132,31 @@ def test_it_is_reassigned_to_what_there_is(
     assert ward.entry(1).version == 0
 
 
+@pytest.mark.parametrize(
+    "doc_id, body, area",
+    [
+        ("household:1", {"village": "03010101"}, "030101"),
+        ("household:1", {"village": "99999999"}, None),
+        ("proposal:1", {"household": "household:9"}, "030102"),
+        ("proposal:1", {"household": "household:8"}, None),
+        ("catalogue:1", {}, None),
+    ],
+)
+def test_an_area_that_the_document_contradicts_is_not_assigned(
+    ward: Ward, doc_id: str, body: dict[str, str], area: str | None
+) -> None:
+    """The intake would move it there at once."""
+    ward.store("household:9", "1-a", area="030102")
+    ward.keep(ward.refused(doc_id, **body))
+    if area is not None:
+        with pytest.raises(BadRequest, match=area):
+            ward.quarantine.reassign(1, "root", LATER, area="020302")
+    ward.quarantine.reassign(1, "root", LATER, area=area or "020302")
+    assert ward.entry(1).assigned_area == (area or "020302")
+
+
 def test_who_looks_at_an_older_version_is_told_so(ward: Ward) -> None:
-    ward.keep(ward.refused(village="03010101"))
+    ward.keep(ward.refused(village="99999999"))
     take(ward, "reassign")
     for step in (
         lambda: ward.quarantine.adopt(1, "root", LATER, version=0),
@@ -145,7 +168,7 @@ def test_who_looks_at_an_older_version_is_told_so(ward: Ward) -> None:
 
 
 def test_of_two_admins_at_once_one_wins(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    ward.keep(ward.refused(village="03010101"))
+    ward.keep(ward.refused(village="99999999"))
     found = ward.entry(1)
     take(ward, "discard")
     monkeypatch.setattr(entries, "find", lambda *_: found)
@@ -175,12 +198,12 @@ def test_an_entry_of_another_database_is_not_found(ward: Ward) -> None:
 
 def test_who_gets_it_back_has_content_and_reason_in_hand(ward: Ward) -> None:
     special = {"_rev": "1-a", "_attachments": {"front.jpg": {"stub": True}}}
-    ward.keep(ward.refused(special=special, village="03010101", members_total=4))
+    ward.keep(ward.refused(special=special, village="99999999", members_total=4))
     take(ward, "return")
     notice = ward.notice()
     assert notice is not None
     assert (notice["kind"], notice["note"]) == ("returned", "Look again.")
-    assert notice["content"] == {"village": "03010101", "members_total": 4}
+    assert notice["content"] == {"village": "99999999", "members_total": 4}
     assert notice["attachments"] == ["front.jpg"]
     assert "Look again." in notice["text_en"] and "Look again." in notice["text_km"]
 
@@ -195,14 +218,14 @@ def test_who_is_refused_for_good_hears_why(ward: Ward) -> None:
 
 
 def test_who_was_adopted_has_nothing_left_to_read(ward: Ward) -> None:
-    ward.keep(ward.refused(village="03010101"))
+    ward.keep(ward.refused(village="99999999"))
     take(ward, "adopt")
     assert ward.notice() is None
 
 
 def test_it_is_returned_to_whom_it_was_assigned(ward: Ward) -> None:
     ward.parts.accounts.create("bopha", "bopha-12345")
-    ward.keep(ward.refused(village="03010101"))
+    ward.keep(ward.refused(village="99999999"))
     ward.quarantine.reassign(1, "root", LATER, account="bopha")
     assert ward.notice(account="bopha") is None
     sender = ward.notice()
