@@ -41,6 +41,9 @@ class Entry(Schema):
     is_edit = fields.Boolean(required=True)
     deleted = fields.Boolean(required=True)
     reason = fields.String(required=True)
+    told = fields.String(
+        required=True, metadata={"description": "The reason that the author was told."}
+    )
     area = fields.String(required=True)
     size = fields.Integer(required=True)
     received_at = fields.Integer(required=True)

@@ -37,6 +37,8 @@ class Entry:
     is_edit: bool
     deleted: bool
     reason: str
+    told: str
+    """The reason that its author was told: of a document out of sight, as of any other."""
     area: str
     """Where the document stands, or would stand."""
     size: int

@@ -39,6 +39,8 @@ class Refused:
     is_edit: bool
     """The server was to make the revision (`new_edits=true`)."""
     reason: Reason
+    told: Reason
+    """What its author is told."""
     area: str
 
     @property
@@ -143,6 +145,7 @@ def _insert(
             size=max(len(document) + sum(sizes), SMALLEST_COST),
             device=sender.device,
             reason=refused.reason.code,
+            told=refused.told.code,
             area=refused.area,
             received_at=now,
             last_received_at=now,

@@ -34,6 +34,7 @@ entries = Table(
     Column("size", BigInteger, nullable=False),  # bytes, contents included
     Column("device", String(200), nullable=False),
     Column("reason", String(40), nullable=False),
+    Column("told", String(40), nullable=False),  # the reason that the author is told
     Column("area", String(110), nullable=False),  # where it would stand
     Column("received_at", BigInteger, nullable=False),
     Column("last_received_at", BigInteger, nullable=False),

@@ -147,13 +147,13 @@ def _most_pressing(account: str, known: Sequence[Entry]) -> Entry | None:
 
 def _statement(entry: Entry, sent: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """What the notice says."""
-    reason = REASONS.get(entry.reason, OUTSIDE)
+    reason = REASONS.get(entry.told, OUTSIDE)
     said: dict[str, Any] = {
         "type": "notice",
         "kind": {RETURNED: "returned", DISCARDED: "discarded"}.get(entry.state, KIND),
         "document": entry.doc_id,
         "revision": entry.rev,
-        "reason": reason.told,
+        "reason": reason.code,
     }
     if entry.state == KEPT:
         return {

@@ -60,7 +60,7 @@ def _result(write: RevisionWrite, verdict: Verdict, known: set[Named]) -> WriteR
         return WriteResult(doc_id, None, verdict.error)  # as storage says it of what is not there
     if (doc_id, rev) in known:
         return WriteResult(doc_id, rev, changed=False)
-    return WriteResult(doc_id, rev, verdict.reason.as_error() if verdict.reason else None)
+    return WriteResult(doc_id, rev, verdict.told.as_error() if verdict.told else None)
 
 
 def _keep(
@@ -77,16 +77,16 @@ def _keep(
         whole.name,
         sender,
         [
-            Refused(one.write, one.special, new_edits, verdict.reason, verdict.area)
+            Refused(one.write, one.special, new_edits, verdict.reason, verdict.told, verdict.area)
             for one, verdict in refused
-            if verdict.reason
+            if verdict.reason and verdict.told
         ],
         received_at,
         most_bytes=service.settings.max_quarantine_bytes,
     )
     for _, verdict in refused:
-        if verdict.reason:
-            service.metrics.writes_refused.labels(verdict.reason.told).inc()
+        if verdict.told:
+            service.metrics.writes_refused.labels(verdict.told.code).inc()
     return told
 
 

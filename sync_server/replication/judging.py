@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from sync_server.access.accounts import Account
-from sync_server.access.placing import Sent, author_of, place_among, stored_of
-from sync_server.access.refusals import TAKEN, Reason
+from sync_server.access.placing import Sent, Stored, author_of, place_among, stored_of
+from sync_server.access.refusals import OUTSIDE, TAKEN, Reason
 from sync_server.access.write_policy import Draft, Limits, WritePolicy
 from sync_server.errors import Conflict, MissingStub, SyncError
 from sync_server.replication.incoming import Incoming
@@ -28,7 +28,9 @@ class Verdict(NamedTuple):
     """Where it stands, or would stand."""
     is_new: bool
     reason: Reason | None = None
-    """It goes to quarantine."""
+    """It goes to quarantine, and this is why."""
+    told: Reason | None = None
+    """What its sender is told: of a document out of sight, as of one that is not there."""
     error: SyncError | None = None
     """It is neither taken nor kept, and its sender told so."""
 
@@ -42,19 +44,34 @@ def judge(
     new_edits: bool,
 ) -> list[Verdict]:
     """One verdict for each document."""
-    service = parts()
     sent = [Sent(one.write.doc_id, one.fields or None) for one in incoming]
     stored = stored_of(whole, sent)
     author = author_of(sender, whole.name, received_at)
-    areas = place_among(stored, service.gazetteer, sent, author)
-    found = [(areas[doc_id], stored[doc_id]) for doc_id, _ in sent]
+    areas = place_among(stored, parts().gazetteer, sent, author)
     if sender.is_admin:
-        return [Verdict(area, state is None) for area, state in found]
-    return _Judge(whole, sender, received_at, new_edits).verdicts(incoming, found)
+        return [Verdict(areas[doc_id], stored[doc_id] is None) for doc_id, _ in sent]
+    cases = [
+        Case(one.write, _draft(one, new_edits), areas[one.write.doc_id], stored[one.write.doc_id])
+        for one in incoming
+    ]
+    return _Judge(whole, sender, received_at, new_edits).verdicts(cases, sent, stored)
 
 
-Place = tuple[str, DocumentState | None]
-"""Where a document stands or would stand, and what is stored of it."""
+class Case(NamedTuple):
+    """A document to be judged."""
+
+    write: RevisionWrite
+    draft: Draft
+    area: str
+    """Where it stands, or would stand."""
+    state: DocumentState | None
+    """What is stored of it."""
+
+
+def _draft(one: Incoming, new_edits: bool) -> Draft:
+    write = one.write
+    generation = 0 if new_edits or write.revisions is None else write.revisions.start
+    return Draft(write.doc_id, one.fields, write.deleted, generation)
 
 
 class _Judge:
@@ -71,23 +88,33 @@ class _Judge:
         self._whole = whole
         self._new_edits = new_edits
 
-    def verdicts(self, incoming: Sequence[Incoming], found: Sequence[Place]) -> list[Verdict]:
-        drafts = [self._draft(one) for one in incoming]
+    def verdicts(
+        self, cases: Sequence[Case], sent: Sequence[Sent], stored: Stored
+    ) -> list[Verdict]:
         reasons: list[Reason | None] = [
-            self._reason(draft, *place) for draft, place in zip(drafts, found, strict=True)
+            self._reason(case.draft, case.area, case.state) for case in cases
         ]
         if not self._policy.is_replicator:
-            reasons = list(self._judge_authors(incoming, drafts, reasons, found))
-        return [
-            self._verdict(one, draft, reason, *place)
-            for one, draft, reason, place in zip(incoming, drafts, reasons, found, strict=True)
+            reasons = list(self._judge_authors(cases, reasons))
+        found = [
+            Verdict(case.area, case.state is None, reason, reason)
+            for case, reason in zip(cases, reasons, strict=True)
         ]
-
-    def _draft(self, one: Incoming) -> Draft:
-        write = one.write
-        makes_its_own = not self._new_edits and write.revisions is not None
-        generation = write.revisions.start if makes_its_own and write.revisions else 0
-        return Draft(write.doc_id, one.fields, write.deleted, generation)
+        hidden = {
+            case.draft.doc_id
+            for case in cases
+            if case.state is not None and not self._scope.sees(case.state.area)
+        }
+        if not hidden:
+            return found
+        absent = {doc_id: None if doc_id in hidden else stored[doc_id] for doc_id in stored}
+        areas = place_among(absent, self._places, sent, self._author)
+        return [
+            self._look_absent(case, verdict, areas[case.draft.doc_id])
+            if case.draft.doc_id in hidden
+            else verdict
+            for case, verdict in zip(cases, found, strict=True)
+        ]
 
     def _reason(self, draft: Draft, area: str, state: DocumentState | None) -> Reason | None:
         reason = self._policy.refuse_name(draft)
@@ -95,67 +122,47 @@ class _Judge:
             return reason
         return self._policy.refuse(draft, area, state)
 
-    def _verdict(
-        self,
-        one: Incoming,
-        draft: Draft,
-        reason: Reason | None,
-        area: str,
-        state: DocumentState | None,
-    ) -> Verdict:
-        error: SyncError | None = None
-        if state is not None and not self._scope.sees(state.area):
-            error = self._look_absent(one, draft, reason)
-        return Verdict(area, state is None, None if error else reason, error)
-
-    def _look_absent(self, one: Incoming, draft: Draft, reason: Reason | None) -> SyncError | None:
-        """What one is told of a document out of sight, as of one that is not there: it has no
-        revision to edit, and no ancestor to take attachments from.
+    def _look_absent(self, case: Case, verdict: Verdict, area: str) -> Verdict:
+        """What the sender is told of a document out of sight, as of one that is not there: that has
+        no revision to edit, and no ancestor to take attachments from. `area`: where it would stand.
         """
-        if self._new_edits and one.write.revisions is not None:
-            if reason is None or (reason is TAKEN and self._may_begin(draft)):
-                return Conflict()
-        elif reason is None and self._new_edits:
-            return Conflict()
-        elif reason is None and any(sent.data is None for sent in one.write.attachments.values()):
-            return MissingStub()
-        return None
-
-    def _may_begin(self, draft: Draft) -> bool:
-        """Whether the sender might write the document if it were not there."""
-        sent = Sent(draft.doc_id, draft.fields or None)
-        named = stored_of(self._whole, [sent])
-        areas = place_among({**named, draft.doc_id: None}, self._places, [sent], self._author)
-        return self._policy.refuse(draft, areas[draft.doc_id], None) is None
+        draft = case.draft
+        told = self._reason(draft, area, None) or self._policy.refuse_author(draft.author)
+        if self._new_edits:
+            if told is None and (verdict.reason is None or case.write.revisions is not None):
+                return verdict._replace(reason=None, error=Conflict())
+            return verdict._replace(reason=verdict.reason or TAKEN, told=told or OUTSIDE)
+        if verdict.reason is not None:
+            return verdict._replace(told=told or OUTSIDE)
+        if any(sent.data is None for sent in case.write.attachments.values()):
+            return verdict._replace(error=MissingStub())
+        return verdict
 
     # -- authors ---------------------------------------------------------------
 
     def _judge_authors(
-        self,
-        incoming: Sequence[Incoming],
-        drafts: Sequence[Draft],
-        reasons: Sequence[Reason | None],
-        found: Sequence[Place],
+        self, cases: Sequence[Case], reasons: Sequence[Reason | None]
     ) -> Iterator[Reason | None]:
         """The reasons, with those that come of an author. Most edits leave the winner's."""
-        rows = list(zip(incoming, drafts, reasons, [state for _, state in found], strict=True))
+        rows = list(zip(cases, reasons, strict=True))
         edited = [
-            draft.doc_id
-            for _, draft, reason, state in rows
-            if reason is None and draft.author is not None and state is not None
+            case.draft.doc_id
+            for case, reason in rows
+            if reason is None and case.draft.author is not None and case.state is not None
         ]
         winners = self._whole.winners(edited) if edited else []
         authors = {one.doc_id: _author(one) for one in winners if one is not None}
-        for one, draft, reason, state in rows:
-            if reason is not None or draft.author is None:
+        for case, reason in rows:
+            author = case.draft.author
+            if reason is not None or author is None:
                 yield reason
-            elif state is None:
-                yield self._policy.refuse_author(draft.author)
-            elif draft.author == authors.get(draft.doc_id):
+            elif case.state is None:
+                yield self._policy.refuse_author(author)
+            elif author == authors.get(case.draft.doc_id):
                 yield None
             else:
-                known, is_edit = self._authors(one.write)
-                yield self._policy.refuse_author(draft.author, known, is_edit=is_edit)
+                known, is_edit = self._authors(case.write)
+                yield self._policy.refuse_author(author, known, is_edit=is_edit)
 
     def _authors(self, write: RevisionWrite) -> tuple[list[Any], bool]:
         """Authors that a document has had, and whether the write goes on from what is stored."""

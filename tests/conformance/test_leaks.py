@@ -37,10 +37,13 @@ _SEAL = re.compile(rb"~[0-9a-f]+\.[\w-]{16}")
 
 @dataclass(frozen=True)
 class World:
-    """A worker of one commune; foreign documents of every kind; and an account of theirs."""
+    """A worker of one commune; foreign documents of every kind; and an account of theirs. A mate
+    of the worker's, who has sent nothing and has no notice that says so.
+    """
 
     office: Office
     sok: Wire
+    mate: Wire
     dara: Wire
 
     def ask(self, ask: Ask, doc_id: str) -> Answer:
@@ -85,7 +88,9 @@ def world() -> Iterator[World]:
         foreign(office, "left", HERE)
         office.whole.relocate({name("left"): THERE}, origin=Origin("office"))
         sok, dara = office.worker(HERE, name="sok"), office.worker(THERE, name="dara")
-        office.parts.grants.give(sok, "cew", DATABASE, ENDED, starts_at=1, ends_at=2)
+        mate = office.worker(HERE, name="mate")
+        for one in (sok, mate):
+            office.parts.grants.give(one, "cew", DATABASE, ENDED, starts_at=1, ends_at=2)
         areas = {"personal": f"@{dara}", "sibling": "0204", "ended": ENDED}
         for kind in KINDS:
             if kind != "left":
@@ -94,7 +99,7 @@ def world() -> Iterator[World]:
         office.write("catalogue:nation", "", type="catalogue")
         office.rest()
         root = server.url + "/db"
-        yield World(office, Wire(root, (sok, PASSWORD)), Wire(root, (dara, PASSWORD)))
+        yield World(office, *(Wire(root, (name, PASSWORD)) for name in (sok, mate, dara)))
 
 
 def name(kind: str, known: bool = True) -> str:
@@ -157,12 +162,13 @@ def test_a_foreign_document_is_read_as_one_that_does_not_exist(world: World, kin
 def test_a_foreign_document_is_written_on_as_one_that_does_not_exist(
     world: World, kind: str
 ) -> None:
-    before = world.office.whole.update_seq()
+    whole, known = world.office.whole, name(kind)
+    since, before = whole.update_seq(), whole.state(known)
     found = differences(world, kind, writing)
     assert not found, "\n".join(found[:5])
-    states = world.office.whole.states([name(kind), name(kind, known=False)])
-    assert states[0] is not None and states[1] is None
-    assert world.office.whole.update_seq() == before
+    assert whole.states([known, name(kind, known=False)]) == [before, None]
+    # What was refused is kept, and its sender told.
+    assert all(row.doc_id.startswith("notice:") for row in whole.changes(since).rows)
 
 
 def test_every_endpoint_is_asked_in_these_ways(world: World, tmp_path: Path) -> None:
@@ -203,9 +209,10 @@ LISTS = [
 @pytest.mark.parametrize("path", LISTS)
 def test_no_list_names_a_foreign_document(world: World, path: str) -> None:
     sinces = named(world, "plain").sinces if "_changes" in path else {"none": ""}
-    for since in ("", *sinces.values()):
+    own = world.mate.get(f"/{DATABASE}/_changes").json()["last_seq"]
+    for since in ("", own, *sinces.values()):
         address = f"/{DATABASE}{path}" + (f"&since={since}" if since else "")
-        with world.sok.get(address) as response:
+        with world.mate.get(address) as response:
             assert response.status_code == 200, response.text
             assert "foreign" not in response.text and "SECRET" not in response.text, since
 

@@ -194,7 +194,7 @@ def test_an_edit_of_a_foreign_document_is_refused_and_looks_like_any_foreign_are
     (elsewhere,) = send(service, registered(f"{doc_id}-new", village=AWAY))
     assert row["error"] == elsewhere["error"] == "forbidden"
     assert row["reason"] == elsewhere["reason"]
-    assert kept(service, doc_id)["reason"] == "taken"
+    assert (kept(service, doc_id)["reason"], kept(service, doc_id)["told"]) == ("taken", "outside")
     told = notice(service, doc_id)
     assert told is not None and told["reason"] == "outside"
     assert call(service, "GET", doc_id, BOPHA).json()["_rev"] == "1-a"

@@ -208,4 +208,3 @@ def test_every_reason_says_in_both_languages_what_to_do_and_that_nothing_is_lost
 def test_whether_a_foreign_document_is_there_shows_in_no_text() -> None:
     taken, outside = REASONS["taken"], REASONS["outside"]
     assert taken.as_error().reason == outside.as_error().reason
-    assert taken.told == outside.told

@@ -83,7 +83,7 @@ class Ward:
         revisions = path(*revs) if revs else None if is_edit else path("1-a")
         write = RevisionWrite(doc_id, revisions, orjson.dumps(body), deleted, attachments or {})
         members = {"_id": doc_id, **(special or {})}
-        return Refused(write, members, is_edit, reason, area)
+        return Refused(write, members, is_edit, reason, reason, area)
 
     def keep(self, *refused: Refused, account: str = "sok", now: int = NOW) -> list[Entry]:
         """Keep and tell; answers the entries as they are now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import func, select
 from sync_server.access.accounts import Account
 from sync_server.errors import NotFound, RequestTooLarge
 from sync_server.quarantine import contents, entries
-from sync_server.quarantine.keeping import SMALLEST_COST, Refused, keep
+from sync_server.quarantine.keeping import SMALLEST_COST, keep
 from sync_server.quarantine.tables import contents as content_table
 from sync_server.storage.base import AttachmentWrite, Revisions
 from tests.unit.quarantine.conftest import NAME, NOW, PLENTY, Ward
@@ -112,7 +113,7 @@ def test_accounts_are_kept_apart(ward: Ward) -> None:
 
 def test_a_batch_is_kept_whole_or_not_at_all(ward: Ward) -> None:
     good, bad = ward.refused("household:1"), ward.refused("household:2")
-    broken = Refused(bad.write._replace(body=b"{"), bad.special, False, bad.reason, bad.area)
+    broken = replace(bad, write=bad.write._replace(body=b"{"))
     with pytest.raises(ValueError):
         keep(ward.parts.sql, NAME, Account("sok"), [good, broken], NOW, most_bytes=PLENTY)
     assert ward.all() == []

@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("device", sa.String(200), nullable=False),
         sa.Column("reason", sa.String(40), nullable=False),
+        sa.Column("told", sa.String(40), nullable=False),
         sa.Column("area", sa.String(110), nullable=False),
         sa.Column("received_at", sa.BigInteger, nullable=False),
         sa.Column("last_received_at", sa.BigInteger, nullable=False),
