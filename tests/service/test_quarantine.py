@@ -419,6 +419,36 @@ def test_after_the_end_of_a_grant_what_was_captured_before_still_comes(
     assert notice(service, f"household:{name}-late", account) is not None
 
 
+# -- a tablet that was lost ------------------------------------------------------
+
+
+def test_what_was_captured_before_a_lost_tablet_was_enrolled_again_waits_for_an_admin(
+    service: RunningServer, name: str
+) -> None:
+    device = f"tablet-{name}"
+    token = service.command("account", "token", "sok", device).strip()
+
+    def push(doc_id: str, token: str, captured_at: float) -> requests.Response:
+        said = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(captured_at))
+        return requests.post(
+            f"{service.db_url()}/_bulk_docs",
+            json={"docs": [registered(doc_id, captured_at=said)], "new_edits": False},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=SECONDS,
+        )
+
+    lost = time.time() - 60
+    assert push(f"household:{name}-first", token, lost).json() == []
+    service.command("account", "token", "sok", device, "--revoke")
+    assert push(f"household:{name}-late", token, lost).status_code == 401
+    again = service.command("account", "token", "sok", device).strip()
+    (row,) = push(f"household:{name}-late", again, lost).json()
+    assert row["error"] == "forbidden"
+    entry = kept(service, f"household:{name}-late")
+    assert (entry["reason"], entry["device"]) == ("device", device)
+    assert push(f"household:{name}-new", again, time.time() + 60).json() == []
+
+
 # -- settling ------------------------------------------------------------------
 
 
