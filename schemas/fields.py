@@ -82,6 +82,12 @@ def matching(pattern: str, code: str) -> Callable[[str], None]:
     return check
 
 
+def reference(en: str, km: str, type_name: str, **options: Any) -> fields.String:
+    """The id of another document, which a document names for good."""
+    named = matching(rf"{type_name}:.+", type_name)
+    return text(en, km, "immutable", validate=named, **options)
+
+
 def moment(value: str) -> None:
     """ISO 8601 with an offset from UTC."""
     try:

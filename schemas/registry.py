@@ -8,14 +8,21 @@ from typing import Any
 
 from marshmallow import Schema
 
+from schemas.delivery import Delivery
 from schemas.household import Household
 from schemas.proposal import Proposal
 from schemas.published import Notice, Review
 from schemas.texts import Problem, problem
+from schemas.training import Attendance, Training
+from schemas.visit import Visit
 
 SCHEMAS: Mapping[str, type[Schema]] = {
     "household": Household,
     "proposal": Proposal,
+    "visit": Visit,
+    "delivery": Delivery,
+    "training": Training,
+    "attendance": Attendance,
     "review": Review,
     "notice": Notice,
 }

@@ -44,8 +44,19 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The total is not the sum of the lines: check quantities and prices.",
         "ចំនួនសរុបមិនស្មើផលបូកនៃបន្ទាត់ទេ៖ សូមពិនិត្យបរិមាណ និងតម្លៃ។",
     ),
-    "lines": ("Add at least one line to the proposal.", "សូមបន្ថែមយ៉ាងហោចណាស់មួយបន្ទាត់ក្នុងសំណើ។"),
-    "household": ("Choose the household that this proposal is for.", "សូមជ្រើសរើសគ្រួសារសម្រាប់សំណើនេះ។"),
+    "lines": ("Add at least one line.", "សូមបន្ថែមយ៉ាងហោចណាស់មួយបន្ទាត់។"),
+    "household": ("Choose the household that this is for.", "សូមជ្រើសរើសគ្រួសារសម្រាប់ឯកសារនេះ។"),
+    "proposal": ("Choose the proposal that this belongs to.", "សូមជ្រើសរើសសំណើដែលពាក់ព័ន្ធ។"),
+    "delivery": ("Choose the delivery that this belongs to.", "សូមជ្រើសរើសការប្រគល់ដែលពាក់ព័ន្ធ។"),
+    "training": ("Choose the training that was attended.", "សូមជ្រើសរើសការបណ្តុះបណ្តាលដែលបានចូលរួម។"),
+    "verifies": (
+        "Choose the proposal or the delivery that this visit is about.",
+        "សូមជ្រើសរើសសំណើ ឬការប្រគល់ដែលបានចុះពិនិត្យ។",
+    ),
+    "accepted": (
+        "No more can be accepted than was delivered: check both quantities.",
+        "បរិមាណទទួលយកមិនអាចលើសបរិមាណប្រគល់ទេ៖ សូមពិនិត្យទាំងពីរ។",
+    ),
     "date": (
         "Enter a date with its time zone; check the tablet's clock.",
         "សូមបញ្ចូលកាលបរិច្ឆេទជាមួយតំបន់ម៉ោង និងពិនិត្យនាឡិកាថេប្លេត។",

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sync_server.access import granting
 from sync_server.access.accounts import REPLICATOR, AccountRecord, generated_password
+from sync_server.access.audit import CLI
 from sync_server.access.grants import FIELD_ROLES
-from sync_server.access.grants import check as check_grant
 from sync_server.errors import BadRequest, NotFound
 from sync_server.parts import Parts
 from sync_server.storage.base import DatabaseInfo
@@ -47,17 +48,18 @@ def add_account(
         raise BadRequest(f"The role {field[0]} is granted in an area of a database: name both.")
     if databases and not field and REPLICATOR not in roles:
         raise BadRequest(f"Name the role, e.g. cew with an area; {REPLICATOR} sees everything.")
-    for role, _, area in wanted:
-        check_grant(role, area)
+    for role, base, area in wanted:
+        granting.check(parts, role, base, area)
     made_up = None if password else generated_password()
     parts.accounts.create(
         name,
         password or made_up or "",
         roles=[role for role in roles if role not in FIELD_ROLES],
         databases=[] if field else databases,
+        actor=CLI,
     )
-    for role, base, area in wanted:
-        parts.grants.give(name, role, base, area)
+    for role, base, area in dict.fromkeys(wanted):
+        granting.give(parts, name, role, base, area, actor=CLI)
     return made_up
 
 
@@ -66,22 +68,27 @@ def list_accounts(parts: Parts) -> list[AccountRecord]:
 
 
 def disable_account(parts: Parts, name: str, *, disabled: bool = True) -> None:
-    parts.accounts.set_disabled(name, disabled)
+    parts.accounts.set_disabled(name, disabled, actor=CLI)
 
 
 def set_password(parts: Parts, name: str, password: str | None) -> str | None:
     """Answers the new password where none was given."""
     made_up = None if password else generated_password()
-    parts.accounts.set_password(name, password or made_up or "")
+    parts.accounts.set_password(name, password or made_up or "", actor=CLI)
     return made_up
 
 
+def reset_pin(parts: Parts, name: str) -> str:
+    """A new PIN; see `Accounts.reset_pin`."""
+    return parts.accounts.reset_pin(name, actor=CLI)
+
+
 def issue_token(parts: Parts, name: str, device: str) -> str:
-    return parts.accounts.issue_token(name, device)
+    return parts.accounts.issue_token(name, device, actor=CLI)
 
 
 def revoke_tokens(parts: Parts, name: str, device: str) -> int:
-    return parts.accounts.revoke_tokens(name, device)
+    return parts.accounts.revoke_tokens(name, device, actor=CLI)
 
 
 def create_database(parts: Parts, name: str) -> None:
@@ -103,11 +110,11 @@ def delete_database(parts: Parts, name: str) -> None:
 def add_member(parts: Parts, account: str, database: str) -> None:
     """Raises NotFound for either."""
     parts.store.database(database)
-    parts.accounts.add_member(account, database)
+    parts.accounts.add_member(account, database, actor=CLI)
 
 
 def remove_member(parts: Parts, account: str, database: str) -> None:
-    parts.accounts.remove_member(account, database)
+    parts.accounts.remove_member(account, database, actor=CLI)
 
 
 def compact(parts: Parts, names: Sequence[str] = ()) -> list[Compaction]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Iterable, Sequence
@@ -11,19 +10,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from sync_server.access import passwords
-from sync_server.access.grants import Grant, of_account
+from sync_server.access import audit, passwords, pins
+from sync_server.access.audit import SERVER
+from sync_server.access.grants import Grant, existing_id, of_account
+from sync_server.access.rules import check_name, check_password
 from sync_server.access.stamp import ChangeStamp
 from sync_server.access.tables import account_roles, accounts, database_members, device_tokens
-from sync_server.errors import BadRequest, Conflict, NotFound
+from sync_server.errors import BadRequest, Conflict
 
 ADMIN = "admin"
 REPLICATOR = "replicator"
 ROLES = frozenset({ADMIN, REPLICATOR})
 """Roles that hold everywhere; those of the field are grants (see `grants.py`)."""
-MINIMUM_PASSWORD_LENGTH = 8
-
-_NAME = re.compile(r"[^\s:/_\x00-\x1f\x7f][^\s:/\x00-\x1f\x7f]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,9 @@ class AccountRecord:
 
 
 class Accounts:
-    """Reading and changing accounts. Every change touches the stamp, so caches drop it."""
+    """Reading and changing accounts. Every change touches the stamp, so caches drop it, and is in
+    the audit log with its `actor`.
+    """
 
     def __init__(self, engine: Engine, stamp: ChangeStamp) -> None:
         self._engine = engine
@@ -99,10 +99,11 @@ class Accounts:
         *,
         roles: Iterable[str] = (),
         databases: Iterable[str] = (),
+        actor: str = SERVER,
     ) -> None:
         """Raises BadRequest for a name, password or role that cannot be; Conflict if taken."""
-        _check_name(name)
-        _check_password(password)
+        check_name(name, "An account")
+        check_password(password)
         wanted = _check_roles(roles)
         hashed = passwords.hash_password(password)
         with self._engine.begin() as connection:
@@ -113,36 +114,59 @@ class Accounts:
                     name=name, password_hash=hashed, credential_epoch=1, created_at=_now()
                 )
             )
-            account_id = _existing_id(connection, name)
+            account_id = existing_id(connection, name)
             for role in sorted(wanted):
                 connection.execute(insert(account_roles).values(account_id=account_id, role=role))
-            for database in sorted(set(databases)):
+            members = sorted(set(databases))
+            for database in members:
                 _add_member(connection, account_id, database)
+            details = {"roles": sorted(wanted), "databases": members}
+            audit.record(connection, actor, "account.add", name, details=details)
         self.stamp.touch()
 
-    def set_password(self, name: str, password: str) -> None:
+    def set_password(self, name: str, password: str, *, actor: str = SERVER) -> None:
         """Ends the account's sessions; its device tokens stay. Raises NotFound, BadRequest."""
-        _check_password(password)
+        check_password(password)
         hashed = passwords.hash_password(password)
-        self._change_credentials(name, password_hash=hashed)
+        with self._engine.begin() as connection:
+            pins.forget(connection, existing_id(connection, name))
+            _change_credentials(connection, name, password_hash=hashed)
+            audit.record(connection, actor, "account.set_password", name)
+        self.stamp.touch()
 
-    def set_disabled(self, name: str, disabled: bool) -> None:
+    def reset_pin(self, name: str, *, actor: str = SERVER) -> str:
+        """A new PIN of six digits in the place of the password, shown this once; it ends the
+        account's sessions. Raises NotFound; BadRequest for a role that decides or sees all.
+
+        A million PINs are soon tried out: what makes one safe is that sign-ins are throttled, and
+        that it opens what one worker sees and no more.
+        """
+        pin = pins.generated()
+        hashed = passwords.hash_password(pin)
+        with self._engine.begin() as connection:
+            pins.keep(connection, existing_id(connection, name), name, _now())
+            _change_credentials(connection, name, password_hash=hashed)
+            audit.record(connection, actor, "account.reset_pin", name)
+        self.stamp.touch()
+        return pin
+
+    def set_disabled(self, name: str, disabled: bool, *, actor: str = SERVER) -> None:
         """A disabled account is refused everywhere at once. Raises NotFound."""
-        self._change_credentials(name, disabled_at=_now() if disabled else None)
+        action = "account.disable" if disabled else "account.enable"
+        with self._engine.begin() as connection:
+            _change_credentials(connection, name, disabled_at=_now() if disabled else None)
+            audit.record(connection, actor, action, name)
+        self.stamp.touch()
 
-    def issue_token(self, name: str, device: str) -> str:
+    def issue_token(self, name: str, device: str, *, actor: str = SERVER) -> str:
         """A new token for a tablet, in place of those it had; it is shown this once only.
 
         Raises NotFound, BadRequest.
         """
-        if not _NAME.fullmatch(device):
-            raise BadRequest(
-                "A device name has 1 to 100 characters, no spaces, colons, slashes,"
-                " and starts with no underscore."
-            )
+        check_name(device, "A device")
         token = passwords.new_token()
         with self._engine.begin() as connection:
-            account_id = _existing_id(connection, name)
+            account_id = existing_id(connection, name)
             _revoke_tokens(connection, account_id, device)
             connection.execute(
                 insert(device_tokens).values(
@@ -152,28 +176,36 @@ class Accounts:
                     created_at=_now(),
                 )
             )
+            audit.record(connection, actor, "account.issue_token", name, details={"device": device})
         self.stamp.touch()
         return token
 
-    def revoke_tokens(self, name: str, device: str) -> int:
+    def revoke_tokens(self, name: str, device: str, *, actor: str = SERVER) -> int:
         """Revoke what the tablet was given; answers how many tokens. Raises NotFound."""
         with self._engine.begin() as connection:
-            count = _revoke_tokens(connection, _existing_id(connection, name), device)
+            count = _revoke_tokens(connection, existing_id(connection, name), device)
+            details = {"device": device, "tokens": count}
+            audit.record(connection, actor, "account.revoke_tokens", name, details=details)
         self.stamp.touch()
         return count
 
-    def add_member(self, name: str, database: str) -> None:
-        """Twice is as good as once. Raises NotFound for the account."""
+    def add_member(self, name: str, database: str, *, actor: str = SERVER) -> None:
+        """Twice is as good as once. Raises NotFound for the account, BadRequest where it signs in
+        with a PIN.
+        """
         with self._engine.begin() as connection:
-            account_id = _existing_id(connection, name)
+            account_id = existing_id(connection, name)
+            pins.require_password(connection, account_id, name, "replicator")
             _remove_member(connection, account_id, database)
             _add_member(connection, account_id, database)
+            audit.record(connection, actor, "member.add", name, database=database)
         self.stamp.touch()
 
-    def remove_member(self, name: str, database: str) -> None:
+    def remove_member(self, name: str, database: str, *, actor: str = SERVER) -> None:
         """Raises NotFound for the account."""
         with self._engine.begin() as connection:
-            _remove_member(connection, _existing_id(connection, name), database)
+            _remove_member(connection, existing_id(connection, name), database)
+            audit.record(connection, actor, "member.remove", name, database=database)
         self.stamp.touch()
 
     def forget_database(self, database: str) -> None:
@@ -183,15 +215,6 @@ class Accounts:
         with self._engine.begin() as connection:
             connection.execute(
                 delete(database_members).where(database_members.c.database_name == database)
-            )
-        self.stamp.touch()
-
-    def _change_credentials(self, name: str, **values: Any) -> None:
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(accounts)
-                .where(accounts.c.id == _existing_id(connection, name))
-                .values(credential_epoch=accounts.c.credential_epoch + 1, **values)
             )
         self.stamp.touch()
 
@@ -228,11 +251,12 @@ def _account_id(connection: Connection, name: str) -> int | None:
     return connection.execute(select(accounts.c.id).where(accounts.c.name == name)).scalar()
 
 
-def _existing_id(connection: Connection, name: str) -> int:
-    account_id = _account_id(connection, name)
-    if account_id is None:
-        raise NotFound(f"There is no account named {name}.")
-    return account_id
+def _change_credentials(connection: Connection, name: str, **values: Any) -> None:
+    connection.execute(
+        update(accounts)
+        .where(accounts.c.id == existing_id(connection, name))
+        .values(credential_epoch=accounts.c.credential_epoch + 1, **values)
+    )
 
 
 def _revoke_tokens(connection: Connection, account_id: int, device: str) -> int:
@@ -257,22 +281,6 @@ def _remove_member(connection: Connection, account_id: int, database: str) -> No
         .where(database_members.c.account_id == account_id)
         .where(database_members.c.database_name == database)
     )
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise BadRequest(
-            "An account name has 1 to 100 characters, no spaces, colons, slashes,"
-            " and starts with no underscore."
-        )
-
-
-def _check_password(password: str) -> None:
-    if len(password) < MINIMUM_PASSWORD_LENGTH or passwords.is_token(password):
-        raise BadRequest(
-            f"A password has at least {MINIMUM_PASSWORD_LENGTH} characters and does not start "
-            f"with {passwords.TOKEN_PREFIX}, as device tokens do."
-        )
 
 
 def _check_roles(roles: Iterable[str]) -> Sequence[str]:

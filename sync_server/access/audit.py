@@ -33,6 +33,8 @@ class AuditEntry:
 
 
 CLI = "_cli"
+SERVER = "_server"
+"""The service itself; no account can be called so."""
 
 
 def record(

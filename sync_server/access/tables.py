@@ -1,4 +1,4 @@
-"""The tables of accounts; `sql/migrations/versions/access_*.py` make them."""
+"""The tables of accounts and areas; their migrations are in `sql/migrations/versions/`."""
 
 from __future__ import annotations
 
@@ -62,6 +62,26 @@ gazetteer_units = Table(
     Column("code", String(8), primary_key=True),
     Column("name_km", String(200), nullable=False),
     Column("name_latin", String(200), nullable=False),
+)
+
+gazetteer_imports = Table(
+    "gazetteer_imports",
+    metadata,
+    # The latest is what `gazetteer_units` holds; nothing is left of those before it.
+    Column("number", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("source", String(300), nullable=False),
+    Column("edition", String(100), nullable=False),
+    Column("rejected", Integer, nullable=False),
+)
+
+account_pins = Table(
+    "account_pins",
+    metadata,
+    # Of accounts whose password is a PIN.
+    Column("account_id", Integer, ForeignKey("accounts.id"), primary_key=True),
+    Column("set_at", BigInteger, nullable=False),
 )
 
 audit = Table(

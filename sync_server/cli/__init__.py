@@ -13,6 +13,8 @@ import click
 
 from sync_server.cli.accounts import account
 from sync_server.cli.databases import compact, database, member
+from sync_server.cli.gazetteer import gazetteer
+from sync_server.cli.grants import grant
 from sync_server.cli.serve import serve
 from sync_server.settings import InvalidSetting, Settings
 
@@ -35,5 +37,5 @@ def main(context: click.Context, data_dir: Path | None) -> None:
     context.obj = replace(settings, data_dir=data_dir) if data_dir else settings
 
 
-for command in (serve, account, database, member, compact):
+for command in (serve, account, grant, database, member, gazetteer, compact):
     main.add_command(command)

@@ -101,6 +101,18 @@ def account_set_password(context: click.Context, name: str, password_stdin: bool
     _show_password(made_up)
 
 
+@account.command("reset-pin")
+@click.argument("name")
+@click.pass_context
+def account_reset_pin(context: click.Context, name: str) -> None:
+    """A new PIN of six digits for a worker, in the place of the password; shown once."""
+    from sync_server import commands
+
+    with opened(context) as parts:
+        pin = commands.reset_pin(parts, name)
+    click.echo(f"The PIN of {name}, shown this once: {pin}")
+
+
 @account.command("token")
 @click.argument("name")
 @click.argument("device")

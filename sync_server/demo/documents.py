@@ -28,7 +28,7 @@ class Author:
             "type": kind,
             "schema_version": 1,
             "author": self.account,
-            "gazetteer": "2023",
+            "gazetteer": "mef-2025",
             **self.capture(),
         }
 

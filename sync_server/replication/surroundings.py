@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from flask import current_app, request
 
+from sync_server.access import tablets
 from sync_server.access.accounts import Account
 from sync_server.access.authentication import authenticate
 from sync_server.access.permissions import require_admin, require_member
@@ -96,4 +97,4 @@ def origin(sender: Account) -> Origin:
 
 def local_owner(sender: Account) -> str:
     """The namespace of local documents: one per account and device."""
-    return f"{sender.name}\x1f{sender.device}"
+    return tablets.local_owner(sender.name, sender.device)

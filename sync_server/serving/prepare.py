@@ -10,7 +10,10 @@ import os
 import shutil
 import sys
 
+import structlog
+
 from sync_server.access.accounts import generated_password
+from sync_server.access.gazetteer.importing import import_bundled_once
 from sync_server.errors import FileExists
 from sync_server.parts import Parts, open_parts
 from sync_server.serving import logs
@@ -19,15 +22,19 @@ from sync_server.settings import Settings
 ADMIN_NAME = "admin"
 ADMIN_SECRET_VARIABLE = "SYNC_SERVER_ADMIN_SECRET"
 
+_log = structlog.get_logger(__name__)
+
 
 def prepare(parts: Parts, admin_secret: str | None) -> str | None:
-    """Make the programme's databases, and the first admin where there is no account yet.
+    """Make the programme's databases, the gazetteer where none was imported, and the first admin
+    where there is no account yet.
 
     Answers the admin's secret if it was made up here: it is to be shown once, and kept nowhere.
     """
     for name in parts.settings.programme_databases:
         if name not in parts.store.names():
             make_database(parts, name)
+    import_gazetteer(parts)
     if parts.accounts.all():
         return None
     password = admin_secret or generated_password()
@@ -40,6 +47,13 @@ def make_database(parts: Parts, name: str) -> None:
         parts.store.create(name)
     except FileExists:
         return
+
+
+def import_gazetteer(parts: Parts) -> None:
+    done = import_bundled_once(parts)
+    if done is not None:
+        places, rejected = len(done.cleaned.places), len(done.cleaned.rejected)
+        _log.info("gazetteer imported", source=done.source.name, places=places, rejected=rejected)
 
 
 def main() -> int:

@@ -4,6 +4,6 @@ Documents are not kept here but in `sync_server.storage`. One SQLite file serves
 PostgreSQL serves several.
 """
 
-from sync_server.sql.engine import open_engine, upgrade
+from sync_server.sql.engine import open_engine, take_turns, upgrade
 
-__all__ = ["open_engine", "upgrade"]
+__all__ = ["open_engine", "take_turns", "upgrade"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import QueuePool
 
 _BUSY_MILLISECONDS = 10_000
+_UPGRADE_TURN = 7140511
 
 
 def open_engine(url: str) -> Engine:
@@ -52,6 +53,15 @@ def _begin_immediate(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def take_turns(connection: Connection, number: int) -> None:
+    """Within a transaction: wait until no other one that takes turns under this number is open.
+
+    SQLite's write transactions take turns anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
 def upgrade(engine: Engine) -> None:
     """Apply the migrations that are missing. Safe to call by several processes at once."""
     # Alembic is heavy and needed once per start: whoever only reads does not load it.
@@ -61,7 +71,6 @@ def upgrade(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7140511)")
+        take_turns(connection, _UPGRADE_TURN)
         config.attributes["connection"] = connection
         command.upgrade(config, "heads")

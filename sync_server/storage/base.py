@@ -209,11 +209,20 @@ class LocalDocument:
     rev: str
     """`0-N`."""
     body: bytes
+    updated_at: int = 0
+    """Milliseconds since 1970; 0 where the engine does not know."""
 
 
 class RevsDiff(NamedTuple):
     missing: Sequence[str]
     possible_ancestors: Sequence[str]
+
+
+class AreaCount(NamedTuple):
+    """Documents of one area, by whether the winner is deleted."""
+
+    present: int
+    deleted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,6 +442,12 @@ class Database(ABC):
         """Forget leaves for good, with the ancestors that no other leaf has; answers what was
         purged. Purged revisions count as known afterwards, so an old tablet cannot bring them
         back.
+        """
+
+    @abstractmethod
+    def counts(self, areas: Sequence[str]) -> dict[str, AreaCount]:
+        """How many documents stand in each of these areas, exactly there; areas that hold none may
+        be left out. Costs what it is asked for, whatever the areas hold.
         """
 
     @abstractmethod

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from sync_server.storage.base import (
     AllDocsPage,
+    AreaCount,
     AttachmentInfo,
     ChangesPage,
     Database,
@@ -150,6 +151,9 @@ class DelegatingDatabase(Database):
 
     def purge(self, revs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         return self.inner.purge(revs)
+
+    def counts(self, areas: Sequence[str]) -> dict[str, AreaCount]:
+        return self._inner.counts(areas)
 
     def relocate(self, areas: Mapping[str, str], *, origin: Origin) -> int:
         return self.inner.relocate(areas, origin=origin)

@@ -9,16 +9,77 @@ import pytest
 
 import schemas
 from conflict.policies import policy
+from schemas.envelope import Envelope
 from schemas.registry import SCHEMAS
 from schemas.texts import TEXTS
 from tests.domain.conftest import household, proposal
+
+ENVELOPE = {key: household()[key] for key in household() if key in Envelope().fields}
+
+
+def visit(**changes: Any) -> dict[str, Any]:
+    return {
+        **ENVELOPE,
+        "type": "visit",
+        "household": "household:1",
+        "proposal": "proposal:1",
+        "visited_on": "2025-06-20",
+        "checklist": [{"item": "fence", "fulfilled": True}],
+        "result": "confirmed",
+        **changes,
+    }
+
+
+def delivery(**changes: Any) -> dict[str, Any]:
+    return {
+        **ENVELOPE,
+        "type": "delivery",
+        "proposal": "proposal:1",
+        "household": "household:1",
+        "delivered_on": "2025-07-01",
+        "supplier": "Hatchery",
+        "lines": [{"item": "chick", "unit": "head", "delivered": 30, "accepted": 28}],
+        "dead_on_arrival": 2,
+        "receiver": "Sok Dara",
+        "relation": "head",
+        **changes,
+    }
+
+
+def training(**changes: Any) -> dict[str, Any]:
+    return {
+        **ENVELOPE,
+        "type": "training",
+        "topic": "Brooding chicks",
+        "activity": "chicken",
+        "date": "2025-06-18",
+        "village": "01020101",
+        "trainer": "bopha",
+        "hours": 3,
+        **changes,
+    }
+
+
+def attendance(**changes: Any) -> dict[str, Any]:
+    return {
+        **ENVELOPE,
+        "type": "attendance",
+        "training": "training:1",
+        "household": "household:1",
+        "person": 1,
+        "name": "Sok Dara",
+        "sex": "male",
+        **changes,
+    }
 
 
 def problems(document: dict[str, Any]) -> set[tuple[str, str]]:
     return {(problem.field, problem.code) for problem in schemas.validate(document)}
 
 
-@pytest.mark.parametrize("document", [household(), proposal()])
+@pytest.mark.parametrize(
+    "document", [household(), proposal(), visit(), delivery(), training(), attendance()]
+)
 def test_a_document_in_order_has_no_problems(document: dict[str, Any]) -> None:
     assert problems(document) == set()
 
@@ -80,6 +141,40 @@ def test_a_proposal_with_a_wrong_field_names_it(
     assert (field, code) in problems(proposal(**changes))
 
 
+def delivered(**changes: Any) -> dict[str, Any]:
+    line = {"item": "chick", "unit": "head", "delivered": 30, "accepted": 28, **changes}
+    return delivery(lines=[line])
+
+
+@pytest.mark.parametrize(
+    ("document", "field", "code"),
+    [
+        (visit(proposal=None), "proposal", "required"),
+        (
+            {key: value for key, value in visit().items() if key != "proposal"},
+            "proposal",
+            "verifies",
+        ),
+        (visit(result="fine"), "result", "choice"),
+        (visit(household="sok"), "household", "household"),
+        (visit(checklist=[{"item": "fence"}]), "checklist.0.fulfilled", "required"),
+        (delivery(lines=[]), "lines", "lines"),
+        (delivered(accepted=31), "lines", "accepted"),
+        (delivered(delivered=-1), "lines.0.delivered", "range"),
+        (delivery(reverses="delivery:0"), "reason", "reason"),
+        (delivery(proposal="household:1"), "proposal", "proposal"),
+        (training(village="0102"), "village", "village"),
+        (training(hours=0), "hours", "range"),
+        (attendance(training="1"), "training", "training"),
+        (attendance(person=31), "person", "range"),
+    ],
+)
+def test_what_follows_a_proposal_names_a_wrong_field(
+    document: dict[str, Any], field: str, code: str
+) -> None:
+    assert (field, code) in problems(document)
+
+
 def test_a_part_of_a_unit_is_summed_exactly() -> None:
     tenths = {**lines(quantity=0.1, unit_price_cents=30), "requested_total_cents": 3}
     assert problems(proposal(**tenths)) == set()
@@ -98,7 +193,9 @@ def test_members_that_are_not_known_are_no_problem() -> None:
     assert schemas.validate({"type": "unheard of"}) == []
 
 
-@pytest.mark.parametrize("type_name", ["household", "proposal"])
+@pytest.mark.parametrize(
+    "type_name", ["household", "proposal", "visit", "delivery", "training", "attendance"]
+)
 def test_every_field_has_a_label_in_both_languages_and_a_policy_that_exists(
     type_name: str,
 ) -> None:

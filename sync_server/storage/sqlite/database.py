@@ -13,6 +13,7 @@ import orjson
 from sync_server.errors import BadRequest, NotFound
 from sync_server.storage.base import (
     AllDocsPage,
+    AreaCount,
     AttachmentInfo,
     ChangesPage,
     Database,
@@ -252,6 +253,10 @@ class SQLiteDatabase(Database):
             connection.execute("UPDATE state SET purge_seq = purge_seq + 1")
         self.watch.kick()
         return purged
+
+    def counts(self, areas: Sequence[str]) -> dict[str, AreaCount]:
+        with self.connections.snapshot() as connection:
+            return reading.counts_by_area(connection, areas)
 
     def relocate(self, areas: Mapping[str, str], *, origin: Origin) -> int:
         return self._write_each(

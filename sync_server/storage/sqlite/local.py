@@ -24,11 +24,11 @@ def next_number(rev: str | None) -> int:
 
 def get(connection: sqlite3.Connection, owner: str, doc_id: str) -> LocalDocument:
     row = connection.execute(
-        "SELECT rev, content FROM local WHERE owner = ? AND id = ?", (owner, doc_id)
+        "SELECT rev, content, updated_at FROM local WHERE owner = ? AND id = ?", (owner, doc_id)
     ).fetchone()
     if row is None:
         raise NotFound("missing")
-    return LocalDocument(doc_id, f"0-{row[0]}", row[1])
+    return LocalDocument(doc_id, f"0-{row[0]}", row[1], row[2])
 
 
 def put(connection: sqlite3.Connection, owner: str, doc_id: str, number: int, body: bytes) -> None:
@@ -47,6 +47,6 @@ def delete(connection: sqlite3.Connection, owner: str, doc_id: str) -> None:
 
 def all_of(connection: sqlite3.Connection, owner: str) -> list[LocalDocument]:
     rows = connection.execute(
-        "SELECT id, rev, content FROM local WHERE owner = ? ORDER BY id", (owner,)
+        "SELECT id, rev, content, updated_at FROM local WHERE owner = ? ORDER BY id", (owner,)
     ).fetchall()
-    return [LocalDocument(doc_id, f"0-{rev}", content) for doc_id, rev, content in rows]
+    return [LocalDocument(doc_id, f"0-{rev}", content, at) for doc_id, rev, content, at in rows]

@@ -4,7 +4,7 @@ for the batch, and of each tree no more than its branch is decoded."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ from sync_server.errors import NotFound
 from sync_server.storage.base import (
     AllDocsPage,
     AllDocsRow,
+    AreaCount,
     DocumentState,
     MissingRevision,
     Revision,
@@ -258,6 +259,17 @@ def counts_of_areas(connection: sqlite3.Connection, areas: Sequence[str]) -> tup
         areas,
     ).fetchone()
     return present, deleted
+
+
+def counts_by_area(connection: sqlite3.Connection, areas: Iterable[str]) -> dict[str, AreaCount]:
+    """Present and deleted documents of each area that holds any."""
+    found: dict[str, AreaCount] = {}
+    for chunk, marks in records.chunks(sorted(set(areas))):
+        rows = connection.execute(
+            f"SELECT area, documents, deleted FROM area WHERE area IN ({marks})", chunk
+        )
+        found.update((area, AreaCount(*counts)) for area, *counts in rows if any(counts))
+    return found
 
 
 def all_docs_page(connection: sqlite3.Connection, rows: Sequence[AllDocsRow | None]) -> AllDocsPage:

@@ -18,6 +18,7 @@ from sync_server.errors import NotFound
 from sync_server.storage.base import (
     AllDocsPage,
     AllDocsRow,
+    AreaCount,
     AttachmentInfo,
     ChangesPage,
     DatabaseInfo,
@@ -268,6 +269,9 @@ class ScopedView(DelegatingDatabase):
             active_size=0,
             external_size=0,
         )
+
+    def counts(self, areas: Sequence[str]) -> dict[str, AreaCount]:
+        return self._whole.counts(sorted(self._scope.areas.intersection(areas)))
 
     # -- inside ----------------------------------------------------------------
 
