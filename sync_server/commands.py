@@ -14,6 +14,7 @@ from sync_server.access.accounts import REPLICATOR, AccountRecord, generated_pas
 from sync_server.access.audit import CLI
 from sync_server.access.grants import FIELD_ROLES
 from sync_server.errors import BadRequest, NotFound
+from sync_server.intake import forgetting
 from sync_server.parts import Parts
 from sync_server.storage.base import DatabaseInfo
 
@@ -105,6 +106,8 @@ def delete_database(parts: Parts, name: str) -> None:
     parts.store.delete(name)
     parts.accounts.forget_database(name)
     parts.grants.forget_database(name)
+    with parts.sql.begin() as connection:
+        forgetting.forget_database(connection, name)
 
 
 def add_member(parts: Parts, account: str, database: str) -> None:

@@ -8,6 +8,7 @@ from flask import Blueprint, Response
 
 from sync_server.access.permissions import require_admin
 from sync_server.errors import BadRequest
+from sync_server.intake import forgetting
 from sync_server.replication.bodies import json_object, json_value
 from sync_server.replication.identifiers import revision_list
 from sync_server.replication.rendering import json_response
@@ -54,10 +55,14 @@ def create(name: str) -> Response:
 
 @blueprint.delete("/<db:name>")
 def delete(name: str) -> Response:
-    """Remove a database with all its documents, and its memberships."""
+    """Remove a database with all its documents, and its memberships and
+    grants, and what was noted about them."""
     require_admin(account())
     parts().store.delete(name)
     parts().accounts.forget_database(name)
+    parts().grants.forget_database(name)
+    with parts().sql.begin() as connection:
+        forgetting.forget_database(connection, name)
     return json_response({"ok": True})
 
 

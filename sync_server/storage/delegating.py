@@ -153,7 +153,7 @@ class DelegatingDatabase(Database):
         return self.inner.purge(revs)
 
     def counts(self, areas: Sequence[str]) -> dict[str, AreaCount]:
-        return self._inner.counts(areas)
+        return self.inner.counts(areas)
 
     def relocate(self, areas: Mapping[str, str], *, origin: Origin) -> int:
         return self.inner.relocate(areas, origin=origin)
