@@ -1,4 +1,4 @@
-"""What the two tablets write: households, proposals and photos, as the tablet app makes them."""
+"""What the tablets write: households, proposals and photos, as the tablet app makes them."""
 
 from __future__ import annotations
 
