@@ -123,7 +123,7 @@ class Pipeline:
                 stop.wait(IDLE_SECONDS)
 
     def _intake(self, name: str) -> Intake:
-        return Intake(self._store.database(name), self._sql, self._now, places=self._places)
+        return Intake(self._store.database(name), self._sql, self._now, self._places)
 
 
 def _checkpoint(database: Database) -> str:
@@ -154,7 +154,7 @@ def sweep(
     """
     count = 0
     for name in databases:
-        intake = Intake(store.database(name), sql, now, places=places)
+        intake = Intake(store.database(name), sql, now, places)
         after = ""
         while doc_ids := intake.database.conflicted(after, BATCH):
             run_stages(intake, doc_ids, stages)

@@ -55,8 +55,7 @@ def create(name: str) -> Response:
 
 @blueprint.delete("/<db:name>")
 def delete(name: str) -> Response:
-    """Remove a database with all its documents, and its memberships and
-    grants, and what was noted about them."""
+    """Remove a database with all its documents, its memberships and grants."""
     require_admin(account())
     parts().store.delete(name)
     parts().accounts.forget_database(name)
