@@ -17,6 +17,7 @@ from sync_server.access.enrolment import Offer
 from sync_server.access.fleet import Tablet, fleet
 from sync_server.access.grants import FIELD_ROLES
 from sync_server.errors import BadRequest, NotFound
+from sync_server.intake import forgetting
 from sync_server.parts import Parts
 from sync_server.quarantine import entries
 from sync_server.storage.base import DatabaseInfo
@@ -135,6 +136,7 @@ def delete_database(parts: Parts, name: str) -> None:
     parts.grants.forget_database(name)
     with parts.sql.begin() as connection:
         entries.forget_database(connection, name)
+        forgetting.forget_database(connection, name)
 
 
 def add_member(parts: Parts, account: str, database: str) -> None:

@@ -102,10 +102,10 @@ class Departures:
         with self._reading.begin() as connection:
             return connection.execute(select(func.max(departures.c.number))).scalar() or 0
 
-    def forget_database(self, database: str) -> None:
-        """The database is gone, and all that was told of it."""
-        with self._engine.begin() as connection:
-            connection.execute(delete(departures).where(departures.c.database == database))
+
+def forget_database(connection: Connection, database: str) -> None:
+    """The database is gone, and all that was told of it."""
+    connection.execute(delete(departures).where(departures.c.database == database))
 
 
 def _of_documents(

@@ -70,10 +70,5 @@ def belonging_to(connection: Connection, database: str, doc_ids: Sequence[str]) 
     return list(found)
 
 
-def forget_database(connection: Connection, database: str) -> None:
-    """The database is gone."""
-    connection.execute(delete(belongings).where(belongings.c.database == database))
-
-
 def _chunks(doc_ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (doc_ids[start : start + _IDS] for start in range(0, len(doc_ids), _IDS))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, delete, insert, select
 
-from sync_server.access.stamp import Mark
 from sync_server.intake.locate import locate
 from sync_server.intake.screen import read
 from sync_server.intake.stage import Intake
@@ -20,11 +19,10 @@ from sync_server.intake.tables import surveys
 BATCH = 100
 
 
-def survey(intake: Intake, mark: Mark) -> int:
-    """Locate all documents by the gazetteer of this mark, unless that has been done. Answers how
+def survey(intake: Intake, gazetteer: str) -> int:
+    """Locate all documents by this import of the gazetteer, unless that has been done. Answers how
     many were looked at.
     """
-    gazetteer = "-".join(map(str, mark))
     after = _position(intake.sql, intake.database.name, gazetteer)
     count = 0
     while after is not None:

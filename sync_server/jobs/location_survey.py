@@ -11,12 +11,13 @@ from sync_server.parts import Parts
 
 def location_survey(parts: Parts) -> int:
     """Answers how many documents were looked at; 0 where the gazetteer is the same as before."""
+    edition = parts.gazetteer.edition()
+    gazetteer = str(edition.number) if edition else "none"
     count = 0
     for name in parts.settings.programme_databases:
         try:
             database = parts.store.database(name)
         except NotFound:
             continue
-        mark = parts.gazetteer.stamp.mark()
-        count += survey(Intake(database, parts.sql, now_ms, parts.gazetteer), mark)
+        count += survey(Intake(database, parts.sql, now_ms, places=parts.gazetteer), gazetteer)
     return count

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 
 from sync_server.access.permissions import require_admin
 from sync_server.errors import BadRequest
+from sync_server.intake import forgetting
 from sync_server.quarantine import entries
 from sync_server.replication.bodies import json_object, json_value
 from sync_server.replication.identifiers import revision_list
@@ -69,6 +70,7 @@ def delete(name: str) -> Response:
     parts().grants.forget_database(name)
     with parts().sql.begin() as connection:
         entries.forget_database(connection, name)
+        forgetting.forget_database(connection, name)
     return json_response({"ok": True})
 
 

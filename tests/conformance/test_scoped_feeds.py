@@ -174,8 +174,7 @@ def test_a_feed_ends_where_its_account_is_disabled(office: Office, sok: Wire, fe
     assert sok.get(f"/{DATABASE}/_changes").status_code == 401
 
 
-def test_a_sequence_of_another_release_of_the_scope_goes_on(office: Office, sok: Wire) -> None:
-    """Row by row, whatever row a client stops at."""
+def test_a_client_may_stop_at_any_row_and_go_on(office: Office, sok: Wire) -> None:
     ids = {household(office, f"row-{number}") for number in range(6)}
     office.rest()
     since, told = "0", set[str]()

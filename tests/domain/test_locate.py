@@ -9,15 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from sync_server.errors import Unavailable
 from sync_server.intake import locate as module
+from sync_server.intake.forgetting import forget_database
 from sync_server.intake.notices import notice_id
 from sync_server.intake.pipeline import Pipeline
 from sync_server.intake.stage import Intake
 from sync_server.intake.survey import survey
+from sync_server.intake.tables import belongings, surveys
 from sync_server.storage.base import Database
 from sync_server.workflow.publish import review_id
+from sync_server.workflow.tables import proposals
 from tests.contract.drafts import ORIGIN
 from tests.domain.conftest import NOW, Programme, household, proposal
 
@@ -229,10 +233,9 @@ def test_a_decided_proposal_moves_and_its_review_stays_beside_it(programme: Prog
 
 
 def row_area(programme: Programme) -> str:
-    from sync_server.workflow import proposals
-
+    query = select(proposals.c.area).where(proposals.c.proposal == PROPOSAL)
     with programme.sql.connect().execution_options(read_only=True) as connection:
-        return proposals.find(connection, "rushit", [PROPOSAL])[PROPOSAL].area
+        return str(connection.execute(query).scalar_one())
 
 
 @pytest.mark.parametrize("calls", range(4))
@@ -271,12 +274,12 @@ def test_a_new_gazetteer_moves_what_it_knows_better(programme: Programme) -> Non
     propose(programme, area=A)
     programme.intake()
     assert area(programme, HOUSEHOLD) == A
-    intake = Intake(programme.db, programme.sql, lambda: NOW, Villages())
-    assert survey(intake, (7, 1)) > 0
+    intake = Intake(programme.db, programme.sql, lambda: NOW, places=Villages())
+    assert survey(intake, "1") > 0
     assert areas(programme, HOUSEHOLD, PROPOSAL, review_id(PROPOSAL)) == {B}
     before = programme.db.update_seq()
-    assert survey(intake, (7, 1)) == 0, "once is enough"
-    assert survey(intake, (7, 2)) > 0
+    assert survey(intake, "1") == 0, "once is enough"
+    assert survey(intake, "2") > 0
     assert programme.db.update_seq() == before
 
 
@@ -288,7 +291,7 @@ def test_a_survey_goes_on_where_it_was_cut_off(
     monkeypatch.setattr(surveying, "BATCH", 3)
     for number in range(8):
         programme.push(f"household:{number}", "1-a", area=A, **household(village=B + "01"))
-    intake = Intake(programme.db, programme.sql, lambda: NOW, Villages())
+    intake = Intake(programme.db, programme.sql, lambda: NOW, places=Villages())
     whole, batches = surveying.locate, itertools.count()
 
     def cut_off(*arguments: Any) -> None:
@@ -298,8 +301,8 @@ def test_a_survey_goes_on_where_it_was_cut_off(
 
     monkeypatch.setattr(surveying, "locate", cut_off)
     with pytest.raises(Unavailable):
-        survey(intake, (7, 1))
-    assert survey(intake, (7, 1)) == 5
+        survey(intake, "1")
+    assert survey(intake, "1") == 5
     assert areas(programme, *(f"household:{number}" for number in range(8))) == {B}
 
 
@@ -351,3 +354,14 @@ def move(programme: Programme, chance: random.Random, doc_id: str) -> str:
 def new(programme: Programme, doc_id: str, fields: dict[str, Any]) -> None:
     if programme.db.states([doc_id]) == [None]:
         programme.push(doc_id, "1-a", area=C, **fields)
+
+
+def test_nothing_stays_noted_of_a_database_that_is_gone(programme: Programme) -> None:
+    register(programme, area=A, village=A + "01")
+    propose(programme, area=A)
+    programme.intake()
+    survey(Intake(programme.db, programme.sql, lambda: NOW, places=Villages()), "1")
+    with programme.sql.begin() as connection:
+        forget_database(connection, "rushit")
+        for table in (belongings, surveys, proposals):
+            assert connection.execute(select(table)).all() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sync_server import commands
 from sync_server.access.accounts import Account
 from sync_server.access.grants import Grant
 from sync_server.access.reader import database_for
@@ -107,8 +108,8 @@ def test_departures_are_remembered_before_they_are_told(parts: Parts, whole: Dat
     assert reader.revs_diff({"a": row.leaves}) == {}
     reader.changes(since)
     assert len(parts.departures.page("rushit", "sok", 0, 10)) == 1, "once is enough"
-    parts.departures.forget_database("rushit")
-    assert parts.departures.told("rushit", "sok", ["a"]) == {}
+    commands.delete_database(parts, "rushit")
+    assert parts.departures.readers() == []
 
 
 def test_who_never_had_a_grant_there_learns_of_no_departure(parts: Parts, whole: Database) -> None:
