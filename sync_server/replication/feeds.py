@@ -23,7 +23,7 @@ from sync_server.storage.base import Database
 if TYPE_CHECKING:
     from sync_server.parts import Parts
 
-WAIT_SECONDS = 1.0
+WAIT_SECONDS = 2.0
 """Longest single wait: how soon a feed notices that the server is stopping."""
 
 RECHECK_SECONDS = 10.0
