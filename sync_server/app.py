@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 
 import orjson
@@ -11,12 +12,15 @@ from werkzeug.exceptions import HTTPException
 from sync_server import api, metrics, replication
 from sync_server.access import authentication, permissions
 from sync_server.access.remote_address import peer_of
-from sync_server.errors import NotFound, SyncError
+from sync_server.errors import NotFound, StorageFull, SyncError
 from sync_server.parts import Parts, open_parts
 from sync_server.replication.routing import RawPathFlask
 from sync_server.serving import edge, health
 from sync_server.settings import Settings
 from sync_server.storage.base import DocumentStore
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a file that a large body or answer is spooled to may meet."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +36,8 @@ def create_app(
     app.extensions["sync_server"] = open_parts(settings, store, migrate=migrate)
     app.after_request(_finish)  # registered first, so it runs last
     app.register_error_handler(SyncError, _render)
+    app.register_error_handler(StorageFull, _render_full)
+    app.register_error_handler(OSError, _render_os_error)
     app.register_error_handler(HTTPException, _render_http)
     app.register_error_handler(Exception, _render_unexpected)
     app.add_url_rule("/healthz", "healthz", _healthz)
@@ -70,6 +76,15 @@ def _render(error: SyncError) -> Response:
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _render_full(error: StorageFull) -> Response:
+    _log.error("the disk is full")
+    return _render(error)
+
+
+def _render_os_error(error: OSError) -> Response:
+    return _render_full(StorageFull()) if error.errno in _NO_ROOM else _render_unexpected(error)
 
 
 def _render_http(error: HTTPException) -> Response:

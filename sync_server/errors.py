@@ -181,3 +181,10 @@ class Unavailable(SyncError):
     status = 503
     error = "service_unavailable"
     default_reason = "The server is busy: try again in a moment."
+
+
+class StorageFull(Unavailable):
+    default_reason = (
+        "The server's disk is full; nothing of this was stored. Tell the administrator, and sync "
+        "again later."
+    )

@@ -53,6 +53,9 @@ class Settings:
     max_inflated_bytes: int = _setting(128 * _MIB, "Largest request body once unpacked from gzip.")
     max_document_bytes: int = _setting(8 * _MIB, "Largest document, its attachments not counted.")
     max_attachment_bytes: int = _setting(32 * _MIB, "Largest attachment.")
+    stalled_body_seconds: int = _setting(
+        120, "How long a client may pause while it sends a request's body."
+    )
     cors_origins: tuple[str, ...] = _setting(
         (), "Web origins whose pages may talk to this server, e.g. https://tablet.example.org."
     )

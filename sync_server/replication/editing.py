@@ -13,7 +13,13 @@ from sync_server.errors import BadRequest, NotFound
 from sync_server.replication import local, parameters
 from sync_server.replication.bodies import json_object, request_body
 from sync_server.replication.documents import name_design_document
-from sync_server.replication.identifiers import LOCAL_PREFIX, document_id, revision, split_revision
+from sync_server.replication.identifiers import (
+    DESIGN_PREFIX,
+    LOCAL_PREFIX,
+    document_id,
+    revision,
+    split_revision,
+)
 from sync_server.replication.incoming import check_may_write, read_document
 from sync_server.replication.multipart import assign_parts, boundary_of, read_parts
 from sync_server.replication.noting import note_push
@@ -118,12 +124,18 @@ def saved(
     if result.error is not None:
         raise result.error
     parts().metrics.revisions_written.inc()
-    location = f"{request.host_url}db/{quote(database.name, safe='')}/{quote(write.doc_id)}"
+    location = f"{request.host_url}db/{quote(database.name, safe='')}/{_address(write.doc_id)}"
     return json_response(
         {"ok": True, "id": write.doc_id, "rev": result.rev},
         200 if write.deleted else 201,
         [("ETag", f'"{result.rev}"'), ("Location", location)],
     )
+
+
+def _address(doc_id: str) -> str:
+    """The id as part of an address: of its slashes, only that of a design document is raw."""
+    prefix = DESIGN_PREFIX if doc_id.startswith(DESIGN_PREFIX) else ""
+    return prefix + quote(doc_id.removeprefix(prefix), safe="")
 
 
 def parent(rev: str | None) -> Revisions | None:

@@ -16,7 +16,7 @@ from sync_server.access.authentication import authenticate
 from sync_server.access.permissions import require_member
 from sync_server.access.stamp import Mark
 from sync_server.errors import SyncError
-from sync_server.replication.changes_pages import Page, pages, rows_json
+from sync_server.replication.changes_pages import Page, pages, portions, rows_json
 from sync_server.replication.changes_query import ChangesQuery
 from sync_server.replication.surroundings import Credentials
 from sync_server.storage.base import Database
@@ -136,8 +136,9 @@ def _follow(feed: Feed, first: Page) -> Iterator[News | None]:
     page = first
     try:
         while True:
-            yield page, rows_json(feed.database, query, page.rows, sent)
-            sent += len(page.rows)
+            for portion in portions(query, page):
+                yield portion, rows_json(feed.database, query, portion.rows, sent)
+                sent += len(portion.rows)
             left = None if limit is None else limit - sent
             if query.descending or left == 0:
                 return

@@ -42,6 +42,8 @@ def show(name: str, local_id: str) -> Response:
 def save(name: str, local_id: str) -> Response:
     database, sender = open_database(name)
     with json_value() as document:
+        if type(document) is dict and "rev" in request.args:
+            document.setdefault("_rev", request.args["rev"])
         write = read_local(document, local_id)
     return _saved(local_id, store(database, sender, write), 200 if write.deleted else 201)
 

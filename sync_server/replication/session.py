@@ -11,7 +11,7 @@ from sync_server.access.accounts import Account
 from sync_server.access.authentication import sign_in
 from sync_server.access.remote_address import peer_of
 from sync_server.access.sessions import COOKIE_NAME
-from sync_server.errors import BadRequest
+from sync_server.errors import BadRequest, Unauthorized
 from sync_server.replication.bodies import request_body
 from sync_server.replication.parsing import parse_object
 from sync_server.replication.rendering import json_response
@@ -22,14 +22,26 @@ blueprint = Blueprint("replication_session", __name__)
 
 @blueprint.get("/_session")
 def show() -> Response:
-    """Who is signed in; 200 for nobody too. Raises Unauthorized for wrong credentials."""
-    signed_in = account()
+    """Who is signed in; 200 for nobody too, as after a session has ended.
+
+    Raises Unauthorized for a wrong name, password or token.
+    """
+    signed_in = _signed_in()
     roles = _roles(signed_in) if signed_in else []
     info: dict[str, Any] = {"authentication_handlers": ["cookie", "default"]}
     if signed_in:
         info["authenticated"] = "default" if request.authorization else "cookie"
     context = {"name": signed_in.name if signed_in else None, "roles": roles}
     return json_response({"ok": True, "userCtx": context, "info": info})
+
+
+def _signed_in() -> Account | None:
+    try:
+        return account()
+    except Unauthorized:
+        if "HTTP_AUTHORIZATION" in request.environ:
+            raise
+        return None
 
 
 @blueprint.post("/_session")

@@ -61,7 +61,7 @@ class Batch:
         try:
             infos = self._attachments(document, write, revisions.start, revisions)
         except SyncError as error:
-            return WriteResult(write.doc_id, None, error)
+            return WriteResult(write.doc_id, rev, error.with_traceback(None))
         return self._store(document, write, revisions, parent, infos, origin)
 
     def _insert(self, write: RevisionWrite, revisions: Revisions, rev: str, origin: Origin) -> None:
@@ -83,7 +83,7 @@ class Batch:
             above = records.revisions_of(document.tree, parent) if parent else None
             infos = self._attachments(document, write, number, above)
         except SyncError as error:
-            return WriteResult(write.doc_id, None, error)
+            return WriteResult(write.doc_id, None, error.with_traceback(None))
         rev_hash = self._new_hash(write, parent, infos)
         revisions = Revisions(number, [rev_hash, *(above.ids if above else ())])
         if revisions.rev in document.tree:
