@@ -7,6 +7,7 @@ import logging
 
 import orjson
 from flask import Flask, Response, current_app, request
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from sync_server import api, metrics, replication
@@ -18,6 +19,7 @@ from sync_server.replication.routing import RawPathFlask
 from sync_server.serving import edge, health
 from sync_server.settings import Settings
 from sync_server.storage.base import DocumentStore
+from sync_server.storage.sqlite.connections import NO_ROOM
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a file that a large body or answer is spooled to may meet."""
@@ -38,6 +40,7 @@ def create_app(
     app.register_error_handler(SyncError, _render)
     app.register_error_handler(StorageFull, _render_full)
     app.register_error_handler(OSError, _render_os_error)
+    app.register_error_handler(OperationalError, _render_sql_error)
     app.register_error_handler(HTTPException, _render_http)
     app.register_error_handler(Exception, _render_unexpected)
     app.add_url_rule("/healthz", "healthz", _healthz)
@@ -85,6 +88,12 @@ def _render_full(error: StorageFull) -> Response:
 
 def _render_os_error(error: OSError) -> Response:
     return _render_full(StorageFull()) if error.errno in _NO_ROOM else _render_unexpected(error)
+
+
+def _render_sql_error(error: OperationalError) -> Response:
+    """The service's own database may be the one that finds no room."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return _render_full(StorageFull()) if code in NO_ROOM else _render_unexpected(error)
 
 
 def _render_http(error: HTTPException) -> Response:

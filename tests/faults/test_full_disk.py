@@ -105,3 +105,16 @@ def test_an_attachment_that_finds_no_room_to_be_read_is_refused_in_words(
     assert (answer.status_code, answer.json()["error"]) == (503, "service_unavailable")
     _limit_files(server, resource.RLIM_INFINITY)
     assert requests.get(address, auth=auth, timeout=60).content == photo
+
+
+def test_a_database_that_finds_no_room_is_refused_in_words_and_made_later(
+    own_server: RunningServer,
+) -> None:
+    server = own_server
+    address, auth = server.url + "/db/roomless", server.admin
+    _limit_files(server, 20_000)
+    answer = requests.put(address, auth=auth, timeout=60)
+    assert (answer.status_code, answer.json()["error"]) == (503, "service_unavailable")
+    _limit_files(server, resource.RLIM_INFINITY)
+    assert requests.get(address, auth=auth, timeout=60).status_code == 404
+    assert requests.put(address, auth=auth, timeout=60).status_code == 201

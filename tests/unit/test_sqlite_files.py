@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sync_server.storage.sqlite import open_store
-from tests.contract.drafts import put
+from tests.contract.drafts import edit, put, write
 
 FILE = "notes.couch.sqlite3"
 
@@ -78,3 +78,31 @@ def test_folders_are_on_disk_before_what_is_in_them_is_relied_on(
         synced.clear()
         change("notes")
         assert folder in synced
+
+
+def test_compaction_shortens_the_file(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.create("notes")
+    db = store.database("notes")
+    large = [write(f"d{n}", x="y" * 100_000) for n in range(150)]
+    first = [str(result.rev) for result in edit(db, *large)]
+    edit(db, *(write(f"d{n}", rev) for n, rev in enumerate(first)))
+    kept = [result.rev for result in edit(db, *(write(f"kept{n}", n=n) for n in range(20)))]
+    before = db.info()
+    db.compact()
+    assert db.info().file_size < before.file_size / 20
+    assert [db.get(f"kept{n}").rev for n in range(20)] == kept
+    store.close()
+    assert (tmp_path / FILE).stat().st_size == db.info().file_size
+
+
+def test_a_log_that_one_batch_made_long_is_cut_again(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.create("notes")
+    db = store.database("notes")
+    edit(db, *(write(f"d{n}", x="y" * 1_000_000) for n in range(60)))
+    log = tmp_path / (FILE + "-wal")
+    assert log.stat().st_size > 60_000_000
+    for n in range(2):
+        put(db, f"after{n}")
+    assert log.stat().st_size <= 32 * 1024 * 1024

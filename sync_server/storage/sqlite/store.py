@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 
 from sync_server.errors import FileExists, IllegalDatabaseName, NotFound
 from sync_server.storage.base import DocumentStore
+from sync_server.storage.sqlite.connections import full_disk_told
 from sync_server.storage.sqlite.database import SQLiteDatabase
 from sync_server.storage.sqlite.schema import migrate
 
@@ -46,9 +47,10 @@ class SQLiteStore(DocumentStore):
                 raise FileExists
             draft = self.path / "draft"
             for path in (draft, target):
-                _remove(path)  # what a crash has left behind
+                _remove(path)  # what a crash or a full disk has left behind
             _sync_folder(self.path)
-            _initialise(draft)
+            with full_disk_told():
+                _initialise(draft)
             os.rename(draft, target)
             _sync_folder(self.path)
 
