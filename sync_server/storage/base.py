@@ -426,8 +426,8 @@ class Database(ABC):
     @abstractmethod
     def purge(self, revs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         """Forget leaves for good, with the ancestors that no other leaf has; answers what was
-        purged. Purged revisions count as known afterwards, so an old tablet cannot bring them
-        back.
+        purged. All that was forgotten counts as known afterwards, so a tablet cannot bring it
+        back, neither one that has the leaf nor one that has stayed at an ancestor.
         """
 
     @abstractmethod

@@ -249,10 +249,7 @@ class SQLiteDatabase(Database):
             batch = Batch(connection, list(revs))
             purged = {doc_id: batch.purge(doc_id, named) for doc_id, named in revs.items()}
             batch.save()
-            connection.executemany(
-                "INSERT OR IGNORE INTO purged VALUES (?, ?)",
-                [(doc_id, rev) for doc_id, named in purged.items() for rev in named],
-            )
+            connection.executemany("INSERT OR IGNORE INTO purged VALUES (?, ?)", batch.forgotten)
             connection.execute("UPDATE state SET purge_seq = purge_seq + 1")
         self.watch.kick()
         return purged
