@@ -482,6 +482,12 @@ class DocumentStore(ABC):
         """Cheap; raises NotFound("Database does not exist."), IllegalDatabaseName."""
 
     @abstractmethod
+    def restored(self, name: str) -> None:
+        """A backup of the database was put in its place: sequences given before may mean other
+        changes from now on, so they count as the beginning. Raises NotFound.
+        """
+
+    @abstractmethod
     def names(self) -> list[str]: ...
 
     def __iter__(self) -> Iterator[Database]:

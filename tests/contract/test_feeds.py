@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from sync_server.errors import BadRequest
+from sync_server.errors import BadRequest, NotFound
 from sync_server.storage.base import Change, Database, DocumentStore
 from tests.contract.drafts import edit, put, replicate, write
 
@@ -95,6 +95,20 @@ def test_a_sequence_of_another_epoch_counts_as_the_beginning(db: Database) -> No
     put(db, "a")
     assert ids(db.changes("1-elsewhere").rows) == ["a"]
     assert ids(db.changes("1").rows) == ["a"]
+
+
+def test_sequences_of_before_a_restore_count_as_the_beginning(
+    store: DocumentStore, db: Database
+) -> None:
+    put(db, "a")
+    before = db.update_seq()
+    store.restored("notes")
+    assert ids(db.changes(before).rows) == ["a"]
+    assert db.wait(before, 0)
+    assert db.changes(db.update_seq()).rows == []
+    assert ids(db.within([""]).changes(before).rows) == ["a"]
+    with pytest.raises(NotFound):
+        store.restored("unknown")
 
 
 @pytest.mark.parametrize("since", ["x", "-1", "", "1 OR 1", "99999999999999999999"])

@@ -288,6 +288,10 @@ class SQLiteDatabase(Database):
     def flush(self) -> None:
         """Nothing to do: a commit returns once it is on disk (`synchronous=FULL`)."""
 
+    def begin_epoch(self, epoch: str) -> None:
+        """Sequences of before are no longer this database's."""
+        self._set_state("epoch", epoch)
+
     def drop(self) -> None:
         """Mark the file, so that a process that still holds it stores nothing more in it."""
         self._set_state("dropped", 1)
