@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from sync_server.errors import BadRequest, NotFound
 from sync_server.storage.base import Change, Database, DocumentStore
+from tests.contract.conftest import ENGINES
 from tests.contract.drafts import edit, put, replicate, write
 
 
@@ -189,6 +191,20 @@ def test_a_write_wakes_those_who_wait_for_its_area_and_nobody_else(db: Database)
     for thread in waiting:
         thread.join(30)
     assert woken == {"all": True, "here": True, "elsewhere": False}
+
+
+def test_a_write_through_another_store_wakes_who_waits(
+    request: pytest.FixtureRequest, db: Database, tmp_path: Path
+) -> None:
+    other = ENGINES[request.node.callspec.params["store"]](tmp_path / "store")
+    woken: list[bool] = []
+    waiting = threading.Thread(target=lambda: woken.append(db.wait(db.update_seq(), 20)))
+    waiting.start()
+    time.sleep(0.3)  # it has looked, and sleeps
+    put(other.database("notes"), "a")
+    waiting.join(30)
+    other.close()
+    assert woken == [True]
 
 
 def test_all_docs_lists_live_documents_by_id(db: Database) -> None:
