@@ -139,6 +139,14 @@ def delete_database(parts: Parts, name: str) -> None:
         forgetting.forget_database(connection, name)
 
 
+def restored(parts: Parts, names: Sequence[str]) -> None:
+    """Databases that a backup was put in the place of. Raises NotFound before anything is done."""
+    for name in names:
+        parts.store.database(name)
+    for name in names:
+        parts.store.restored(name)
+
+
 def add_member(parts: Parts, account: str, database: str) -> None:
     """Raises NotFound for either."""
     parts.store.database(database)

@@ -51,6 +51,22 @@ def database_delete(context: click.Context, name: str, yes: bool) -> None:
     click.echo(f"Database {name} was deleted.")
 
 
+@database.command("restored")
+@click.argument("names", nargs=-1, required=True)
+@click.pass_context
+def database_restored(context: click.Context, names: tuple[str, ...]) -> None:
+    """Say that a backup was put back: every client looks at all changes again.
+
+    Without it, a client that had synced after the backup was made may pass over what is written
+    from now on.
+    """
+    from sync_server import commands
+
+    with opened(context) as parts:
+        commands.restored(parts, names)
+    click.echo(f"Clients of {', '.join(names)} begin again.")
+
+
 @click.group()
 def member() -> None:
     """Replicators: accounts that read and write a whole database, whatever the area."""

@@ -10,7 +10,8 @@ from flask import Flask, Response, request
 
 METHODS = "GET, HEAD, PUT, POST, DELETE, COPY, OPTIONS"
 REQUEST_HEADERS = (
-    "accept, authorization, content-type, origin, referer, destination, if-match, x-app-version"
+    "accept, authorization, content-encoding, content-type, destination, if-match, if-none-match, "
+    "last-event-id, origin, range, referer, x-app-version"
 )
 EXPOSED_HEADERS = (
     "content-type, cache-control, accept-ranges, etag, server, x-request-id, retry-after"

@@ -27,13 +27,15 @@ _log = structlog.get_logger(__name__)
 
 def prepare(parts: Parts, admin_secret: str | None) -> str | None:
     """Make the programme's databases, the gazetteer where none was imported, and the first admin
-    where there is no account yet.
+    where there is no account yet; bring the files of an older release up to date.
 
     Answers the admin's secret if it was made up here: it is to be shown once, and kept nowhere.
     """
     for name in parts.settings.programme_databases:
         if name not in parts.store.names():
             make_database(parts, name)
+    for database in parts.store:
+        database.update_seq()  # opens it, so that no client waits for a migration
     import_gazetteer(parts)
     if parts.accounts.all():
         return None

@@ -459,8 +459,8 @@ class Database(ABC):
     @abstractmethod
     def purge(self, revs: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         """Forget leaves for good, with the ancestors that no other leaf has; answers what was
-        purged. Purged revisions count as known afterwards, so an old tablet cannot bring them
-        back.
+        purged. All that was forgotten counts as known afterwards, so a tablet cannot bring it
+        back, neither one that has the leaf nor one that has stayed at an ancestor.
         """
 
     @abstractmethod
@@ -523,6 +523,12 @@ class DocumentStore(ABC):
     @abstractmethod
     def database(self, name: str) -> Database:
         """Cheap; raises NotFound("Database does not exist."), IllegalDatabaseName."""
+
+    @abstractmethod
+    def restored(self, name: str) -> None:
+        """A backup of the database was put in its place: sequences given before may mean other
+        changes from now on, so they count as the beginning. Raises NotFound.
+        """
 
     @abstractmethod
     def names(self) -> list[str]: ...

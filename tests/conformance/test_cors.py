@@ -53,3 +53,15 @@ def test_never_a_star(limited: Wire) -> None:
 def test_without_configured_origins_there_is_no_cors(wire: Wire, server: object) -> None:
     response = wire.get("/", headers={"Origin": ORIGIN})
     assert "Access-Control-Allow-Origin" not in response.headers
+
+
+@pytest.mark.parametrize("name", ["content-encoding", "if-none-match", "range", "last-event-id"])
+def test_a_page_may_send_what_the_protocol_takes(limited: Wire, name: str) -> None:
+    headers = {
+        "Origin": ORIGIN,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": name,
+    }
+    response = limited("OPTIONS", "/any/_bulk_docs", headers=headers)
+    allowed = response.headers["Access-Control-Allow-Headers"].split(", ")
+    assert name in allowed

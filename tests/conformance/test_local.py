@@ -128,8 +128,9 @@ def test_each_device_has_its_own(wire: Wire, member: Wire, server: Any) -> None:
 
 @pytest.mark.extension
 def test_they_are_taken_among_bulk_docs(db: WireDatabase) -> None:
-    docs = [{"_id": "_local/mark", "n": 1}, {"_id": "plain"}]
+    ids = ["first", "_local/mark", "plain", "_local/other", "last"]
+    docs = [{"_id": doc_id, "n": 1} for doc_id in ids]
     rows = db.post("/_bulk_docs", json={"docs": docs}).json()
-    assert [row["id"] for row in rows] == ["_local/mark", "plain"]
-    assert rows[0]["rev"] == "0-1"
+    assert [row["id"] for row in rows] == ids
+    assert rows[1]["rev"] == "0-1"
     assert db.json("/_local/mark")["n"] == 1

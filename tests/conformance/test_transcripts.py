@@ -61,6 +61,7 @@ def test_a_recorded_client_gets_the_same_answers(server: RunningServer, transcri
     assert found == []
 
 
-def test_there_are_transcripts_of_both_releases() -> None:
-    recorded = {path.stem.rsplit("-", 1)[-1] for path in TRANSCRIPTS}
-    assert recorded == {"9", "7"}
+def test_there_are_transcripts_of_both_releases_and_between_servers() -> None:
+    scenes = ("push-and-pull", "conflict", "live", "between-servers-from", "between-servers-to")
+    wanted = {f"{scene}-pouchdb-{release}" for scene in scenes for release in (9, 7)}
+    assert {path.stem for path in TRANSCRIPTS} == wanted

@@ -178,6 +178,20 @@ def test_purged_revisions_are_gone_and_do_not_come_back(db: Database) -> None:
     assert db.info().doc_count == 1
 
 
+def test_a_tablet_that_stayed_at_an_ancestor_does_not_bring_a_purged_document_back(
+    db: Database,
+) -> None:
+    replicate(db, write("a", "1-a", v="a"))
+    replicate(db, write("a", "3-c", "2-b", "1-a", v="c"), write("kept", "2-l", "1-k"))
+    replicate(db, write("kept", "2-r", "1-k"))
+    db.purge({"a": ["3-c"], "kept": ["2-r"]})
+    assert db.revs_diff({"a": ["3-c", "2-b", "1-a"], "kept": ["2-r", "1-k"]}) == {}
+    replicate(db, write("a", "1-a", v="a"), write("a", "2-b", "1-a"))
+    with pytest.raises(NotFound):
+        db.get("a")
+    assert leaves(db, "kept") == ["2-l"]
+
+
 def test_conflicted_documents_are_listed_until_one_live_leaf_is_left(db: Database) -> None:
     replicate(db, write("a", "1-a"), write("b", "2-b", "1-x"), write("b", "2-c", "1-x"))
     assert db.conflicted() == ["b"]

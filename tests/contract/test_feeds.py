@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from sync_server.errors import BadRequest
+from sync_server.errors import BadRequest, NotFound
 from sync_server.storage.base import Change, Database, DocumentStore
+from tests.contract.conftest import ENGINES
 from tests.contract.drafts import edit, put, replicate, write
 
 
@@ -97,6 +99,20 @@ def test_a_sequence_of_another_epoch_counts_as_the_beginning(db: Database) -> No
     assert ids(db.changes("1").rows) == ["a"]
 
 
+def test_sequences_of_before_a_restore_count_as_the_beginning(
+    store: DocumentStore, db: Database
+) -> None:
+    put(db, "a")
+    before = db.update_seq()
+    store.restored("notes")
+    assert ids(db.changes(before).rows) == ["a"]
+    assert db.wait(before, 0)
+    assert db.changes(db.update_seq()).rows == []
+    assert ids(db.within([""]).changes(before).rows) == ["a"]
+    with pytest.raises(NotFound):
+        store.restored("unknown")
+
+
 @pytest.mark.parametrize("since", ["x", "-1", "", "1 OR 1", "99999999999999999999"])
 def test_a_malformed_sequence_is_a_bad_request(db: Database, since: str) -> None:
     put(db, "a")
@@ -175,6 +191,20 @@ def test_a_write_wakes_those_who_wait_for_its_area_and_nobody_else(db: Database)
     for thread in waiting:
         thread.join(30)
     assert woken == {"all": True, "here": True, "elsewhere": False}
+
+
+def test_a_write_through_another_store_wakes_who_waits(
+    request: pytest.FixtureRequest, db: Database, tmp_path: Path
+) -> None:
+    other = ENGINES[request.node.callspec.params["store"]](tmp_path / "store")
+    woken: list[bool] = []
+    waiting = threading.Thread(target=lambda: woken.append(db.wait(db.update_seq(), 20)))
+    waiting.start()
+    time.sleep(0.3)  # it has looked, and sleeps
+    put(other.database("notes"), "a")
+    waiting.join(30)
+    other.close()
+    assert woken == [True]
 
 
 def test_all_docs_lists_live_documents_by_id(db: Database) -> None:

@@ -120,8 +120,9 @@ class EngineAgainstModel(RuleBasedStateMachine):
         done = [rev] if tree.is_leaf(rev) else []
         assert self.db.purge({doc_id: [rev]}) == {doc_id: done}
         if done:
+            path = tree.ancestry(rev)
             tree.purge(rev)
-            self.purged.add((doc_id, rev))
+            self.purged.update((doc_id, each) for each in path if each not in tree)
             if not tree.nodes:
                 del self.trees[doc_id]
             self.changed(doc_id)

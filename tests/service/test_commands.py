@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import shutil
+from typing import Any
 
 import pytest
+import requests
 
 from tests.service.wire import Wire
 from tests.serving import RunningServer
@@ -77,3 +80,36 @@ def test_what_cannot_be_done_is_said(
 ) -> None:
     with pytest.raises(AssertionError, match=reason):
         server.command(*arguments)
+
+
+def test_after_a_restore_no_client_passes_over_what_is_new(own_server: RunningServer) -> None:
+    server = own_server
+    _save(server, "kept")
+    server.stop()
+    backup = server.data_dir.with_name(server.data_dir.name + ".backup")
+    shutil.copytree(server.data_dir, backup)
+    try:
+        server.start()
+        _save(server, "lost-with-the-disk")
+        reached = _changes(server, "0")["last_seq"]
+        server.stop()
+        shutil.rmtree(server.data_dir)
+        shutil.copytree(backup, server.data_dir)
+    finally:
+        shutil.rmtree(backup)
+    server.command("database", "restored", "rushit")
+    server.start()
+    _save(server, "new")
+    rows = _changes(server, reached)["results"]
+    assert {row["id"] for row in rows} == {"kept", "new"}
+
+
+def _save(server: RunningServer, doc_id: str) -> None:
+    address = f"{server.db_url()}/{doc_id}"
+    requests.put(address, json={}, auth=server.admin, timeout=60).raise_for_status()
+
+
+def _changes(server: RunningServer, since: str) -> Any:
+    address = f"{server.db_url()}/_changes"
+    found = requests.get(address, params={"since": since}, auth=server.admin, timeout=60).json()
+    return found

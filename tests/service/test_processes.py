@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 import psutil
 import pytest
 
+from sync_server.storage.sqlite.schema import MIGRATIONS
 from tests.service.wire import Wire
 from tests.serving import RunningServer, has_ended
+
+FIRST_SCHEMA = Path(__file__).parents[1] / "unit" / "first_schema.sql"
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
@@ -197,3 +202,14 @@ def test_clients_that_leave_a_feed_are_no_error_in_the_log(own_server: RunningSe
     assert own_server.stop() == 0
     assert '"level":"error"' not in own_server.log()
     assert "Traceback" not in own_server.log()
+
+
+def test_files_of_an_older_release_are_up_to_date_before_anybody_asks(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "databases"
+    folder.mkdir(parents=True)
+    connection = sqlite3.connect(folder / "zones.couch.sqlite3")
+    connection.executescript(FIRST_SCHEMA.read_text("utf-8"))
+    connection.execute("PRAGMA journal_mode = WAL")
+    with RunningServer(tmp_path / "data"):
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    connection.close()

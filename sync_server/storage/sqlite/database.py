@@ -257,10 +257,7 @@ class SQLiteDatabase(Database):
             batch = Batch(connection, list(revs))
             purged = {doc_id: batch.purge(doc_id, named) for doc_id, named in revs.items()}
             batch.save()
-            connection.executemany(
-                "INSERT OR IGNORE INTO purged VALUES (?, ?)",
-                [(doc_id, rev) for doc_id, named in purged.items() for rev in named],
-            )
+            connection.executemany("INSERT OR IGNORE INTO purged VALUES (?, ?)", batch.forgotten)
             connection.execute("UPDATE state SET purge_seq = purge_seq + 1")
         self.watch.kick()
         return purged
@@ -304,6 +301,10 @@ class SQLiteDatabase(Database):
 
     def flush(self) -> None:
         """Nothing to do: a commit returns once it is on disk (`synchronous=FULL`)."""
+
+    def begin_epoch(self, epoch: str) -> None:
+        """Sequences of before are no longer this database's."""
+        self._set_state("epoch", epoch)
 
     def drop(self) -> None:
         """Mark the file, so that a process that still holds it stores nothing more in it."""

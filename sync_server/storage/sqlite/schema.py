@@ -114,12 +114,38 @@ MIGRATIONS: Sequence[str] = (
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Take the steps that this file has not taken; each is one transaction."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    """Take the steps that this file has not taken; each is one transaction.
+
+    Several processes may do so at once. Raises RuntimeError for a file of a newer release.
+    """
+    while (version := _version(connection)) < len(MIGRATIONS):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if _version(connection) == version:  # else another process was first
+                _take_step(connection, version)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
     if version > len(MIGRATIONS):
         raise RuntimeError(
             f"This database file was written by a newer release (schema {version}, this release "
             f"knows {len(MIGRATIONS)}). Run that release, or restore a backup."
         )
-    for number, step in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE; {step}; PRAGMA user_version={number}; COMMIT;")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _take_step(connection: sqlite3.Connection, version: int) -> None:
+    # `executescript` would commit the transaction before it begins.
+    statement = ""
+    for line in MIGRATIONS[version].splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
+    connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {version + 1}")

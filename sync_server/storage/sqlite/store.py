@@ -86,6 +86,9 @@ class SQLiteStore(DocumentStore):
             raise NotFound("Database does not exist.")
         return self._open.setdefault(name, SQLiteDatabase(name, path))
 
+    def restored(self, name: str) -> None:
+        self.database(name).begin_epoch(_new_epoch())
+
     def names(self) -> list[str]:
         found = (entry.name for entry in os.scandir(self.path) if entry.name.endswith(SUFFIX))
         return sorted(unquote(name.removesuffix(SUFFIX)) for name in found)
@@ -125,11 +128,15 @@ def _initialise(path: Path) -> None:
         migrate(connection)
         connection.execute(
             "INSERT INTO state (only, epoch, instance) VALUES (1, ?, ?)",
-            (secrets.token_hex(4), str(time.time_ns() // 1000)),
+            (_new_epoch(), str(time.time_ns() // 1000)),
         )
         connection.execute("PRAGMA journal_mode = WAL")
     finally:
         connection.close()
+
+
+def _new_epoch() -> str:
+    return secrets.token_hex(4)
 
 
 def _uuid(path: Path) -> str:

@@ -37,6 +37,8 @@ class Batch:
         self.connection = connection
         self._rows = Rows(connection)
         self._documents = records.find_many(connection, list(dict.fromkeys(doc_ids)))
+        self.forgotten: list[tuple[str, str]] = []
+        """Revisions that were purged, leaves and ancestors, each with its document's id."""
 
     # -- one revision ------------------------------------------------------------
 
@@ -250,8 +252,10 @@ class Batch:
         tree, done = document.tree, []
         for rev in revs:
             if rev in tree and tree.is_leaf(rev):
+                path = tree.ancestry(rev)
                 self._rows.touch(document)
                 self._rows.drop(tree.purge(rev))
+                self.forgotten += [(doc_id, each) for each in path if each not in tree]
                 done.append(rev)
         return done
 

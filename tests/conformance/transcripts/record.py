@@ -178,16 +178,39 @@ def record(server: RunningServer, host: TabletHost, scene: scenes.Scene, release
             host.tablet(f"{name}-2", release=release),
         )
         scene(*tablets, remote)
+    _write(name, recorder, database)
+
+
+def record_between(
+    source: RunningServer, target: RunningServer, host: TabletHost, release: int
+) -> None:
+    """The transcripts of both servers, between which a PouchDB replicates."""
+    name = f"pouchdb-{release}"
+    database = f"recorded-between-{name}"
+    with recording(source.url) as (first, sent), recording(target.url) as (second, received):
+        remotes = [Remote(f"{url}/db/{database}", *source.admin) for url in (first, second)]
+        tablets = [host.tablet(f"between-{name}-{n}", release=release) for n in range(2)]
+        scenes.between_servers(*tablets, *remotes)
+    _write(f"between-servers-from-{name}", sent, database)
+    _write(f"between-servers-to-{name}", received, database)
+
+
+def _write(name: str, recorder: Recorder, database: str) -> None:
     (HERE / f"{name}.jsonl").write_text("\n".join(recorder.lines(database)) + "\n", "utf-8")
     print(f"{name}.jsonl: {len(recorder.seen)} requests")
 
 
 def main() -> None:
     modules = ensure_modules(HERE.parents[1] / "clients")
-    with RunningServer() as server, TabletHost(modules, program("node")) as host:
-        for scene in scenes.ALL:
-            for release in (9, 7):
+    with (
+        RunningServer() as server,
+        RunningServer() as second,
+        TabletHost(modules, program("node")) as host,
+    ):
+        for release in (9, 7):
+            for scene in scenes.ALL:
                 record(server, host, scene, release)
+            record_between(server, second, host, release)
 
 
 if __name__ == "__main__":

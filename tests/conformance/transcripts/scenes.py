@@ -60,4 +60,23 @@ def live(one: Tablet, other: Tablet, remote: Remote) -> None:
     other.live_stop()
 
 
+def between_servers(one: Tablet, other: Tablet, source: Remote, target: Remote) -> None:
+    """A tablet drives a replication from one server to another, which it repeats: a conflict, a
+    photo and a deletion are among the documents.
+    """
+    one.put({"_id": "household:1", "members_total": 4})
+    one.put({"_id": "household:2"})
+    one.push(source)
+    other.pull(source)
+    one.edit("household:1", members_total=5)
+    other.edit("household:1", members_total=6)
+    one.attach("household:2", {"front.jpg": PHOTO})
+    other.put({"_id": "household:3"})
+    other.remove("household:3")
+    one.push(source)
+    other.push(source)
+    one.replicate_between(source, target)
+    one.replicate_between(source, target)
+
+
 ALL: tuple[Scene, ...] = (push_and_pull, conflict, live)
