@@ -6,12 +6,15 @@ called beside it or without it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sync_server.access import granting
 from sync_server.access.accounts import REPLICATOR, AccountRecord, generated_password
 from sync_server.access.audit import CLI
+from sync_server.access.enrolment import Offer
+from sync_server.access.fleet import Tablet, fleet
 from sync_server.access.grants import FIELD_ROLES
 from sync_server.errors import BadRequest, NotFound
 from sync_server.intake import forgetting
@@ -90,6 +93,29 @@ def issue_token(parts: Parts, name: str, device: str) -> str:
 
 def revoke_tokens(parts: Parts, name: str, device: str) -> int:
     return parts.accounts.revoke_tokens(name, device, actor=CLI)
+
+
+def offer_enrolment(
+    parts: Parts, account: str, device: str, database: str | None, minutes: int
+) -> Offer:
+    """A one-time code for a tablet; without a database, one of the first of the programme's.
+
+    Raises BadRequest, NotFound.
+    """
+    database = database or parts.settings.programme_databases[0]
+    parts.store.database(database)
+    return parts.enrolments.offer(account, device, database, CLI, minutes)
+
+
+def revoke_device(
+    parts: Parts, account: str, device: str, reason: str, *, shared: bool = False
+) -> list[str]:
+    """Answers the accounts for which it was revoked. Raises BadRequest, NotFound."""
+    return parts.devices.revoke(account, device, reason, CLI, shared=shared)
+
+
+def list_devices(parts: Parts) -> list[Tablet]:
+    return fleet(parts, time.time_ns() // 1_000_000)
 
 
 def create_database(parts: Parts, name: str) -> None:

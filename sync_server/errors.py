@@ -14,6 +14,8 @@ class SyncError(Exception):
     status = 500
     error = "internal_server_error"
     default_reason = "The server could not finish this request."
+    retry_after: int | None = None
+    """Seconds after which it is worth trying again, where that is known."""
 
     def __init__(self, reason: str | None = None) -> None:
         self.reason = reason or self.default_reason
@@ -55,6 +57,25 @@ class Unauthorized(SyncError):
     status = 401
     error = "unauthorized"
     default_reason = "Sign in with your name and password, or with this tablet's token."
+
+
+class DeviceRevoked(Unauthorized):
+    """The token was right once. Says nothing of why the office revoked it."""
+
+    default_reason = (
+        "This tablet was signed out by the office: bring it to your coordinator. What you have "
+        "written stays on the tablet. / ការិយាល័យបានដកថេប្លេតនេះចេញពីប្រព័ន្ធ៖ "
+        "សូមយកវាទៅជួបអ្នកសម្របសម្រួលរបស់អ្នក។ អ្វីដែលអ្នកបានសរសេរនៅតែមានក្នុងថេប្លេត។"
+    )
+
+
+class EnrolmentRefused(Unauthorized):
+    """One answer for a code that is unknown, used up or too old: none of them helps a guesser."""
+
+    default_reason = (
+        "This code is wrong, was used, or is too old: check it, or ask the office for a new one. / "
+        "លេខកូដនេះមិនត្រឹមត្រូវ បានប្រើរួច ឬហួសកំណត់៖ សូមពិនិត្យវា ឬសុំលេខកូដថ្មីពីការិយាល័យ។"
+    )
 
 
 class Forbidden(SyncError):
@@ -137,6 +158,19 @@ class TooManyRequests(SyncError):
     default_reason = "Too many attempts: wait a minute, then try again."
 
 
+class TooManyAttempts(TooManyRequests):
+    """Sign-ins that failed, or codes that were wrong. `retry_after`: seconds to wait."""
+
+    def __init__(self, retry_after: int) -> None:
+        minutes = max(1, -(-retry_after // 60))
+        super().__init__(
+            f"Too many wrong attempts: wait {minutes} min, then try again, or ask the office for "
+            f"help. / ព្យាយាមខុសច្រើនដងពេក៖ សូមរង់ចាំ {minutes} នាទី រួចព្យាយាមម្តងទៀត "
+            "ឬសុំជំនួយពីការិយាល័យ។"
+        )
+        self.retry_after = retry_after
+
+
 class NotImplementedHere(SyncError):
     status = 501
     error = "not_implemented"
@@ -147,3 +181,10 @@ class Unavailable(SyncError):
     status = 503
     error = "service_unavailable"
     default_reason = "The server is busy: try again in a moment."
+
+
+class StorageFull(Unavailable):
+    default_reason = (
+        "The server's disk is full; nothing of this was stored. Tell the administrator, and sync "
+        "again later."
+    )

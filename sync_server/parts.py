@@ -12,14 +12,19 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 
 from sync_server.access.accounts import Accounts
+from sync_server.access.activity import DeviceActivity
 from sync_server.access.authentication import CredentialCache
 from sync_server.access.departures import Departures
+from sync_server.access.devices import Devices
+from sync_server.access.enrolment import Enrolments
 from sync_server.access.gazetteer import Gazetteer
 from sync_server.access.grants import Grants
+from sync_server.access.remote_address import networks
 from sync_server.access.scopes import Scopes
 from sync_server.access.sealing import Seals
 from sync_server.access.sessions import Sessions, signing_secret
 from sync_server.access.stamp import ChangeStamp
+from sync_server.access.throttle import Throttle
 from sync_server.metrics import Metrics
 from sync_server.settings import Settings
 from sync_server.sql import open_engine, upgrade
@@ -42,11 +47,17 @@ class Parts:
     sessions: Sessions
     credentials: CredentialCache
     """What this process has verified; see `access.authentication`."""
+    throttle: Throttle
+    devices: Devices
+    enrolments: Enrolments
+    activity: DeviceActivity
+    """What this process has seen of tablets and not written yet."""
     metrics: Metrics
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when this process is about to end: feeds finish, loops return."""
 
     def close(self) -> None:
+        self.activity.close()
         self.store.close()
         self.sql.dispose()
 
@@ -74,5 +85,9 @@ def open_parts(
         departures=Departures(sql),
         sessions=Sessions(secret, settings.session_seconds),
         credentials=CredentialCache(accounts),
+        throttle=Throttle(sql, networks(settings.trusted_proxies)),
+        devices=Devices(sql, stamp),
+        enrolments=Enrolments(sql, stamp),
+        activity=DeviceActivity(sql),
         metrics=Metrics(),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,21 @@ class Settings:
     max_inflated_bytes: int = _setting(128 * _MIB, "Largest request body once unpacked from gzip.")
     max_document_bytes: int = _setting(8 * _MIB, "Largest document, its attachments not counted.")
     max_attachment_bytes: int = _setting(32 * _MIB, "Largest attachment.")
+    stalled_body_seconds: int = _setting(
+        120, "How long a client may pause while it sends a request's body."
+    )
     cors_origins: tuple[str, ...] = _setting(
         (), "Web origins whose pages may talk to this server, e.g. https://tablet.example.org."
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        "Addresses or networks of the reverse proxies in front, whose X-Forwarded-For tells where "
+        "a request comes from, e.g. 127.0.0.1,10.0.0.0/8.",
+    )
+    public_url: str = _setting(
+        "",
+        "Address under which tablets reach the service, e.g. https://sync.example.org; "
+        "empty: as the request names it, or http and `bind`.",
     )
     session_seconds: int = _setting(86_400, "How long a session cookie is good for.")
     longpoll_max_seconds: int = _setting(
@@ -81,6 +95,10 @@ class Settings:
         _require(self.log_level in levels, "log_level", "debug, info, warning or error")
         _require(bool(split_bind(self.bind)[0]), "bind", "address:port")
         _require("*" not in self.cors_origins, "cors_origins", "named origins, never *")
+        known = all(_is_network(name) for name in self.trusted_proxies)
+        _require(known, "trusted_proxies", "addresses or networks, e.g. 10.0.0.0/8")
+        is_url = self.public_url.startswith(("http://", "https://"))
+        _require(is_url or not self.public_url, "public_url", "an http or https address")
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -121,6 +139,14 @@ def split_bind(bind: str) -> tuple[str, int]:
     if not port.isdecimal() or int(port) > 65_535:
         raise InvalidSetting(f"bind must be address:port, not {bind!r}")
     return host.strip("[]") or "0.0.0.0", int(port)
+
+
+def _is_network(name: str) -> bool:
+    try:
+        ip_network(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _require(condition: bool, name: str, wanted: str) -> None:

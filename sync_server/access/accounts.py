@@ -5,53 +5,32 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select, update
 
-from sync_server.access import audit, passwords, pins
+from sync_server.access import audit, devices, passwords, pins, throttle
+from sync_server.access.account_records import (
+    ADMIN,
+    Account,
+    AccountRecord,
+    record,
+    record_of_token,
+)
 from sync_server.access.audit import SERVER
-from sync_server.access.grants import Grant, existing_id, of_account
+from sync_server.access.device_tables import acknowledgements, enrolments
+from sync_server.access.device_tables import devices as devices_table
+from sync_server.access.grants import existing_id
 from sync_server.access.rules import check_name, check_password
 from sync_server.access.stamp import ChangeStamp
 from sync_server.access.tables import account_roles, accounts, database_members, device_tokens
 from sync_server.errors import BadRequest, Conflict
 
-ADMIN = "admin"
+__all__ = ["ADMIN", "REPLICATOR", "ROLES", "Account", "AccountRecord", "Accounts"]
+
 REPLICATOR = "replicator"
 ROLES = frozenset({ADMIN, REPLICATOR})
 """Roles that hold everywhere; those of the field are grants (see `grants.py`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who makes a request, with what they may do; never their secrets."""
-
-    name: str
-    device: str = ""
-    """The tablet whose token was shown; empty for a password or a session made with one."""
-    roles: frozenset[str] = frozenset()
-    databases: frozenset[str] = frozenset()
-    """Databases that it replicates whole, as a `replicator`. Admins need no membership."""
-    grants: tuple[Grant, ...] = ()
-    """Roles in areas, those that have ended or not begun among them."""
-
-    @property
-    def is_admin(self) -> bool:
-        return ADMIN in self.roles
-
-
-@dataclass(frozen=True, slots=True)
-class AccountRecord:
-    """An account as it is stored."""
-
-    account: Account
-    password_hash: str
-    credential_epoch: int
-    created_at: int
-    """Milliseconds since 1970."""
-    disabled: bool
 
 
 class Accounts:
@@ -70,25 +49,45 @@ class Accounts:
         """The account of that name, disabled ones too."""
         with self._reading.begin() as connection:
             row = connection.execute(select(accounts).where(accounts.c.name == name)).first()
-            return None if row is None else _record(connection, row, device="")
+            return None if row is None else record(connection, row)
 
     def find_by_token(self, token_digest: str) -> AccountRecord | None:
         """The account a device token belongs to (given its `passwords.token_digest`), unless
         the token was revoked.
         """
+        return self._find_token(device_tokens.c.secret_sha256 == token_digest)
+
+    def find_by_token_number(self, number: int) -> AccountRecord | None:
+        """As `find_by_token`, for a session that was opened with the token."""
+        return self._find_token(device_tokens.c.id == number)
+
+    def was_revoked(self, token_digest: str) -> bool:
+        """Whether that was a token of a device once, and is no longer."""
+        with self._reading.begin() as connection:
+            revoked = select(device_tokens.c.revoked_at.is_not(None)).where(
+                device_tokens.c.secret_sha256 == token_digest
+            )
+            return bool(connection.execute(revoked).scalar())
+
+    def _find_token(self, condition: ColumnElement[bool]) -> AccountRecord | None:
+        device = devices_table.c
         with self._reading.begin() as connection:
             row = connection.execute(
-                select(accounts, device_tokens.c.device)
+                select(accounts, device_tokens.c.id.label("token_number"))
+                .add_columns(device_tokens.c.device, device.enrolled_at, device.readmitted_at)
                 .join(device_tokens, device_tokens.c.account_id == accounts.c.id)
-                .where(device_tokens.c.secret_sha256 == token_digest)
-                .where(device_tokens.c.revoked_at.is_(None))
+                .join(
+                    devices_table,
+                    (device.account_id == accounts.c.id) & (device.name == device_tokens.c.device),
+                )
+                .where(condition, device_tokens.c.revoked_at.is_(None))
             ).first()
-            return None if row is None else _record(connection, row, device=row.device)
+            return None if row is None else record_of_token(connection, row)
 
     def all(self) -> list[AccountRecord]:
         with self._reading.begin() as connection:
             rows = connection.execute(select(accounts).order_by(accounts.c.name)).all()
-            return [_record(connection, row, device="") for row in rows]
+            return [record(connection, row) for row in rows]
 
     # -- changing --------------------------------------------------------------
 
@@ -131,6 +130,7 @@ class Accounts:
         with self._engine.begin() as connection:
             pins.forget(connection, existing_id(connection, name))
             _change_credentials(connection, name, password_hash=hashed)
+            throttle.forgive(connection, name)
             audit.record(connection, actor, "account.set_password", name)
         self.stamp.touch()
 
@@ -146,6 +146,7 @@ class Accounts:
         with self._engine.begin() as connection:
             pins.keep(connection, existing_id(connection, name), name, _now())
             _change_credentials(connection, name, password_hash=hashed)
+            throttle.forgive(connection, name)
             audit.record(connection, actor, "account.reset_pin", name)
         self.stamp.touch()
         return pin
@@ -163,29 +164,16 @@ class Accounts:
 
         Raises NotFound, BadRequest.
         """
-        check_name(device, "A device")
-        token = passwords.new_token()
         with self._engine.begin() as connection:
-            account_id = existing_id(connection, name)
-            _revoke_tokens(connection, account_id, device)
-            connection.execute(
-                insert(device_tokens).values(
-                    account_id=account_id,
-                    device=device,
-                    secret_sha256=passwords.token_digest(token),
-                    created_at=_now(),
-                )
-            )
-            audit.record(connection, actor, "account.issue_token", name, details={"device": device})
+            token = devices.admit(connection, existing_id(connection, name), device, actor)
         self.stamp.touch()
         return token
 
     def revoke_tokens(self, name: str, device: str, *, actor: str = SERVER) -> int:
         """Revoke what the tablet was given; answers how many tokens. Raises NotFound."""
         with self._engine.begin() as connection:
-            count = _revoke_tokens(connection, existing_id(connection, name), device)
-            details = {"device": device, "tokens": count}
-            audit.record(connection, actor, "account.revoke_tokens", name, details=details)
+            owner = existing_id(connection, name)
+            count = devices.expel(connection, owner, device, "its token was revoked", actor)
         self.stamp.touch()
         return count
 
@@ -210,12 +198,11 @@ class Accounts:
 
     def forget_database(self, database: str) -> None:
         """End all memberships of a database that is gone: one made later under the same name
-        starts with none.
+        starts with none. So with what devices had acknowledged, and codes that lead to it.
         """
         with self._engine.begin() as connection:
-            connection.execute(
-                delete(database_members).where(database_members.c.database_name == database)
-            )
+            for table in (database_members, acknowledgements, enrolments):
+                connection.execute(delete(table).where(table.c.database_name == database))
         self.stamp.touch()
 
 
@@ -223,28 +210,6 @@ def generated_password() -> str:
     """A password for someone to note down: 20 characters that are not mistaken for others."""
     alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
     return "".join(secrets.choice(alphabet) for _ in range(20))
-
-
-def _record(connection: Connection, row: Any, device: str) -> AccountRecord:
-    roles = connection.execute(
-        select(account_roles.c.role).where(account_roles.c.account_id == row.id)
-    ).scalars()
-    databases = connection.execute(
-        select(database_members.c.database_name).where(database_members.c.account_id == row.id)
-    ).scalars()
-    return AccountRecord(
-        account=Account(
-            row.name,
-            device,
-            frozenset(roles),
-            frozenset(databases),
-            tuple(of_account(connection, row.id)),
-        ),
-        password_hash=row.password_hash,
-        credential_epoch=row.credential_epoch,
-        created_at=row.created_at,
-        disabled=row.disabled_at is not None,
-    )
 
 
 def _account_id(connection: Connection, name: str) -> int | None:
@@ -257,16 +222,6 @@ def _change_credentials(connection: Connection, name: str, **values: Any) -> Non
         .where(accounts.c.id == existing_id(connection, name))
         .values(credential_epoch=accounts.c.credential_epoch + 1, **values)
     )
-
-
-def _revoke_tokens(connection: Connection, account_id: int, device: str) -> int:
-    return connection.execute(
-        update(device_tokens)
-        .where(device_tokens.c.account_id == account_id)
-        .where(device_tokens.c.device == device)
-        .where(device_tokens.c.revoked_at.is_(None))
-        .values(revoked_at=_now())
-    ).rowcount
 
 
 def _add_member(connection: Connection, account_id: int, database: str) -> None:

@@ -8,7 +8,8 @@ So every process remembers the credentials it has verified, as keyed hashes:
                 unknown, or other epoch ──► verify for real ──► remember ──► account
 
 The stamp is a file that changes with every account; the second is a backstop for when accounts
-are changed on another host.
+are changed on another host. Passwords that are verified for real pass the throttle; tokens have
+256 random bits and need none.
 """
 
 from __future__ import annotations
@@ -28,14 +29,18 @@ from typing import Protocol
 
 from sync_server.access import passwords
 from sync_server.access.accounts import Account, AccountRecord, Accounts
-from sync_server.access.sessions import Sessions
+from sync_server.access.remote_address import NOWHERE, Peer
+from sync_server.access.sessions import SessionClaims, Sessions
 from sync_server.access.stamp import Mark
-from sync_server.errors import Unauthorized
+from sync_server.access.throttle import Throttle
+from sync_server.errors import DeviceRevoked, Unauthorized
 
 RECHECK_SECONDS = 1.0
 REMEMBERED_CREDENTIALS = 10_000
 
-WRONG_CREDENTIALS = "Name or password is incorrect."
+WRONG_CREDENTIALS = "Name or password is incorrect. / ឈ្មោះ ឬពាក្យសម្ងាត់មិនត្រឹមត្រូវ។"
+SESSION_ENDED = "The session has ended: sign in again. / សម័យប្រើប្រាស់បានផុតកំណត់៖ សូមចូលម្តងទៀត។"
+DISABLED = "This account is disabled: speak to an admin. / គណនីនេះត្រូវបានបិទ៖ សូមនិយាយជាមួយអ្នកគ្រប់គ្រង។"
 
 
 class AccessParts(Protocol):
@@ -47,6 +52,8 @@ class AccessParts(Protocol):
     def sessions(self) -> Sessions: ...
     @property
     def credentials(self) -> CredentialCache: ...
+    @property
+    def throttle(self) -> Throttle: ...
 
 
 @dataclass(slots=True)
@@ -123,12 +130,13 @@ class CredentialCache:
 
 
 def authenticate(
-    parts: AccessParts, authorization: str | None, cookie: str | None
+    parts: AccessParts, authorization: str | None, cookie: str | None, peer: Peer = NOWHERE
 ) -> Account | None:
     """Who makes the request; None where no credentials came.
 
     `authorization` is the header as it came, `cookie` the value of `AuthSession`. The header
-    wins over the cookie. Raises Unauthorized for credentials that are wrong or cannot be read.
+    wins over the cookie. Raises Unauthorized for credentials that are wrong or cannot be read,
+    DeviceRevoked for a token that was right once, TooManyAttempts instead of looking at a password.
     """
     if authorization:
         known = parts.credentials.lookup(authorization)
@@ -136,7 +144,7 @@ def authenticate(
             return known
         with parts.credentials.turn(authorization):
             known = parts.credentials.lookup(authorization)
-            return known or _verify_header(parts, authorization)
+            return known or _verify_header(parts, authorization, peer)
     if cookie:
         credential = "Cookie " + cookie
         account = parts.credentials.lookup(credential)
@@ -146,21 +154,26 @@ def authenticate(
     return None
 
 
-def sign_in(parts: AccessParts, name: str, password: str) -> tuple[Account, str]:
-    """The account and a value for its session cookie. Raises Unauthorized."""
-    record = _verify_name(parts.accounts, name, password)
-    return record.account, parts.sessions.issue(record.account.name, record.credential_epoch)
+def sign_in(
+    parts: AccessParts, name: str, password: str, peer: Peer = NOWHERE
+) -> tuple[Account, str]:
+    """The account and a value for its session cookie. Raises Unauthorized, DeviceRevoked,
+    TooManyAttempts.
+    """
+    record = _verify_name(parts, name, password, peer)
+    cookie = parts.sessions.issue(record.account.name, record.credential_epoch, record.token_number)
+    return record.account, cookie
 
 
-def _verify_header(parts: AccessParts, authorization: str) -> Account:
+def _verify_header(parts: AccessParts, authorization: str, peer: Peer) -> Account:
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "basic":
         name, password = _basic(value)
-        record = _verify_name(parts.accounts, name, password)
+        record = _verify_name(parts, name, password, peer)
         reread = _reread(parts.accounts, name, password)
     elif scheme.lower() == "bearer":
         digest = passwords.token_digest(value.strip())
-        record = _accepted(parts.accounts.find_by_token(digest))
+        record = _verify_token(parts.accounts, digest)
         reread = partial(parts.accounts.find_by_token, digest)
     else:
         raise Unauthorized("Sign in with Basic or Bearer, or with a session cookie.")
@@ -171,32 +184,49 @@ def _verify_header(parts: AccessParts, authorization: str) -> Account:
 def _verify_cookie(parts: AccessParts, cookie: str, credential: str) -> Account:
     claims = parts.sessions.read(cookie)
     if claims is None:
-        raise Unauthorized("The session has ended: sign in again.")
-    record = parts.accounts.find(claims.name)
+        raise Unauthorized(SESSION_ENDED)
+    reread = partial(_find_claimed, parts.accounts, claims)
+    record = reread()
     if record is None or record.disabled or record.credential_epoch != claims.credential_epoch:
-        raise Unauthorized("The session has ended: sign in again.")
-    parts.credentials.remember(credential, record, partial(parts.accounts.find, claims.name))
+        raise (
+            DeviceRevoked if record is None and claims.token_number else Unauthorized(SESSION_ENDED)
+        )
+    parts.credentials.remember(credential, record, reread)
     return record.account
 
 
-def _verify_name(accounts: Accounts, name: str, password: str) -> AccountRecord:
+def _find_claimed(accounts: Accounts, claims: SessionClaims) -> AccountRecord | None:
+    if claims.token_number:
+        return accounts.find_by_token_number(claims.token_number)
+    return accounts.find(claims.name)
+
+
+def _verify_name(parts: AccessParts, name: str, password: str, peer: Peer) -> AccountRecord:
     if passwords.is_token(password):
-        record = accounts.find_by_token(passwords.token_digest(password))
-        if record is not None and not hmac.compare_digest(
+        record = _verify_token(parts.accounts, passwords.token_digest(password))
+        if not hmac.compare_digest(
             record.account.name.encode("utf-8"), name.encode("utf-8", "surrogatepass")
         ):
-            record = None
-        return _accepted(record)
-    record = accounts.find(name)
-    matches = passwords.verify_password(record.password_hash if record else None, password)
-    return _accepted(record if matches else None)
+            raise Unauthorized(WRONG_CREDENTIALS)
+        return record
+    with parts.throttle.sign_in(name, peer):
+        found = parts.accounts.find(name)
+        matches = passwords.verify_password(found.password_hash if found else None, password)
+        return _accepted(found if matches else None)
+
+
+def _verify_token(accounts: Accounts, digest: str) -> AccountRecord:
+    record = accounts.find_by_token(digest)
+    if record is None and accounts.was_revoked(digest):
+        raise DeviceRevoked
+    return _accepted(record)
 
 
 def _accepted(record: AccountRecord | None) -> AccountRecord:
     if record is None:
         raise Unauthorized(WRONG_CREDENTIALS)
     if record.disabled:
-        raise Unauthorized("This account is disabled: speak to an admin.")
+        raise Unauthorized(DISABLED)
     return record
 
 

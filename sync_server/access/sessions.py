@@ -1,7 +1,8 @@
 """Session cookies: `AuthSession`, as the replication protocol's clients know it.
 
 A cookie is a signed statement of who signed in and when; the server keeps no list of sessions.
-Each carries the account's credential epoch, so a new password or a disabled account ends it.
+Each carries the account's credential epoch, so a new password or a disabled account ends it; and
+the number of the device token that opened it, if one did, so that it ends with the device.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class SessionClaims(NamedTuple):
 
     name: str
     credential_epoch: int
+    token_number: int = 0
+    """Of the device token that the session was opened with; 0 for a password."""
 
 
 class Sessions:
@@ -34,19 +37,19 @@ class Sessions:
         self._serializer = URLSafeTimedSerializer(secret, salt="session")
         self.lifetime_seconds = lifetime_seconds
 
-    def issue(self, name: str, credential_epoch: int) -> str:
+    def issue(self, name: str, credential_epoch: int, token_number: int = 0) -> str:
         """The cookie's value for an account that has just proved who it is."""
-        value = self._serializer.dumps([name, credential_epoch])
+        value = self._serializer.dumps([name, credential_epoch, token_number])
         return value if isinstance(value, str) else value.decode()
 
     def read(self, value: str) -> SessionClaims | None:
         """What the cookie states, or None where it is forged, damaged or too old."""
         try:
             claims = self._serializer.loads(value, max_age=self.lifetime_seconds)
-            name, epoch = claims
+            stated = SessionClaims(*claims)
         except (BadSignature, ValueError, TypeError):
             return None
-        return SessionClaims(name, epoch) if isinstance(epoch, int) else None
+        return stated if isinstance(stated.credential_epoch, int) else None
 
 
 def signing_secret(engine: Engine) -> str:

@@ -6,7 +6,7 @@ from flask import Flask
 from flask_smorest import Api
 
 from schemas.api import Error
-from sync_server.api import proposals
+from sync_server.api import devices, proposals
 
 CONFIG = {
     "API_TITLE": "Sync server",
@@ -29,4 +29,6 @@ class ServiceApi(Api):  # type: ignore[misc]
 def register(app: Flask) -> None:
     """Put the API on the app, which finds its parts at `app.extensions["sync_server"]`."""
     app.config.update(CONFIG)
-    ServiceApi(app).register_blueprint(proposals.blueprint)
+    api = ServiceApi(app)
+    for blueprint in (proposals.blueprint, devices.blueprint):
+        api.register_blueprint(blueprint)

@@ -13,11 +13,15 @@ from webargs.flaskparser import FlaskParser
 
 from sync_server.access.accounts import Account
 from sync_server.access.authentication import authenticate
-from sync_server.access.permissions import require_role
+from sync_server.access.permissions import require_admin, require_role
+from sync_server.access.remote_address import peer_of
 from sync_server.access.sessions import COOKIE_NAME
 from sync_server.errors import BadRequest
 from sync_server.parts import Parts
 from sync_server.storage.base import Database
+
+ACCOUNT_KEY = "sync_server.account"
+"""Where the request log finds who asked, in the WSGI environment."""
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -52,10 +56,26 @@ def now_ms() -> int:
 def open_database(name: str, role: str) -> tuple[Database, Account]:
     """The database for an account that has the role somewhere in it, and admins.
 
-    A cookie alone does not do for what changes something: a foreign page could send it along.
     Raises Unauthorized, Forbidden, NotFound.
     """
-    cookie = request.cookies.get(COOKIE_NAME) if request.method in _SAFE_METHODS else None
-    account = authenticate(parts(), request.headers.get("Authorization"), cookie)
-    account = require_role(account, name, role, now_ms())
+    account = require_role(_signed_in(), name, role, now_ms())
     return parts().store.database(name), account
+
+
+def administrator() -> Account:
+    """Raises Unauthorized, Forbidden."""
+    return require_admin(_signed_in())
+
+
+def _signed_in() -> Account | None:
+    """A cookie alone does not do for what changes something: a foreign page could send it along.
+    Raises Unauthorized.
+    """
+    cookie = request.cookies.get(COOKIE_NAME) if request.method in _SAFE_METHODS else None
+    found = authenticate(
+        parts(), request.headers.get("Authorization"), cookie, peer_of(request.environ)
+    )
+    if found is not None:
+        request.environ[ACCOUNT_KEY] = found.name
+        parts().activity.seen(found)
+    return found

@@ -13,6 +13,7 @@ import click
 
 from sync_server.cli.accounts import account
 from sync_server.cli.databases import compact, database, member
+from sync_server.cli.devices import device
 from sync_server.cli.gazetteer import gazetteer
 from sync_server.cli.grants import grant
 from sync_server.cli.serve import serve
@@ -37,5 +38,5 @@ def main(context: click.Context, data_dir: Path | None) -> None:
     context.obj = replace(settings, data_dir=data_dir) if data_dir else settings
 
 
-for command in (serve, account, grant, database, member, gazetteer, compact):
+for command in (serve, account, device, grant, database, member, gazetteer, compact):
     main.add_command(command)

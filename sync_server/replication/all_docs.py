@@ -5,65 +5,55 @@ Couchbase Lite 1 pulls first generations with `_all_docs`, `keys` and `include_d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
-from sync_server.errors import BadRequest, QueryParseError
-from sync_server.replication import parameters
+from sync_server.errors import BadRequest
+from sync_server.replication.all_docs_query import Query, given, read_query
 from sync_server.replication.bodies import json_object
 from sync_server.replication.identifiers import DESIGN_PREFIX
+from sync_server.replication.parameters import as_flag
 from sync_server.replication.rendering import (
     DocumentView,
+    comma_separated,
     conflicts_of,
     document_json,
-    json_response,
+    parts_response,
     quoted,
 )
 from sync_server.replication.surroundings import open_database
 from sync_server.storage.base import AllDocsPage, AllDocsRow, Database, Revision
 
+PAGE_ROWS = 5000
+"""Rows read from storage at once."""
+
+DOCUMENTS_AT_ONCE = 50
+"""Documents that an answer holds at the same time."""
+
 blueprint = Blueprint("replication_all_docs", __name__)
-
-_FLAGS = (
-    "include_docs",
-    "conflicts",
-    "descending",
-    "inclusive_end",
-    "update_seq",
-    "attachments",
-    "att_encoding_info",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    keys: list[str] | None
-    startkey: str | None
-    endkey: str | None
-    limit: int | None
-    skip: int
-    flags: dict[str, bool]
 
 
 @blueprint.route("/<db:name>/_all_docs", methods=["GET", "POST"])
 def all_docs(name: str) -> Response:
     database, _ = open_database(name)
-    return json_response(_answer(database, _query(_given())))
+    return parts_response(_answer(database, read_query(given())))
 
 
 @blueprint.route("/<db:name>/_design_docs", methods=["GET", "POST"])
 def design_docs(name: str) -> Response:
     database, _ = open_database(name)
-    given = _given()
-    if given.get("keys") is None:
-        first, last = ("endkey", "startkey") if given.get("descending") else ("startkey", "endkey")
-        given.setdefault(first, DESIGN_PREFIX)
-        given.setdefault(last, "_design0")
-    return json_response(_answer(database, _query(given)))
+    asked = given()
+    if asked.get("keys") is None:
+        first, last = "startkey", "endkey"
+        if as_flag("descending", asked.get("descending", False)):
+            first, last = last, first
+        asked.setdefault(first, DESIGN_PREFIX)
+        asked.setdefault(last, "_design0")
+    return parts_response(_answer(database, read_query(asked)))
 
 
 @blueprint.post("/<db:name>/_all_docs/queries")
@@ -73,92 +63,86 @@ def queries(name: str) -> Response:
         asked = payload.get("queries")
         if type(asked) is not list or not all(type(each) is dict for each in asked):
             raise BadRequest("POST body must include `queries`, an array of objects.")
-        answers = [_answer(database, _query(each)) for each in asked]
-    return json_response(b'{"results":[%b]}' % b",".join(answers))
+        wanted = [read_query(each) for each in asked]
+    return parts_response(_answers(database, wanted))
 
 
-def _given() -> dict[str, Any]:
-    """Parameters of the query, over those of a POST body."""
-    given: dict[str, Any] = {}
-    if request.method == "POST":
-        with json_object() as payload:
-            given.update(payload)
-    for name in request.args:
-        is_json = name in ("keys", "key", "startkey", "endkey", "start_key", "end_key")
-        given[name] = parameters.json_parameter(name) if is_json else request.args[name]
-    return given
+def _answers(database: Database, asked: Sequence[Query]) -> Iterator[bytes]:
+    separator = b'{"results":['
+    for query in asked:
+        yield separator
+        yield from _answer(database, query)
+        separator = b","
+    yield b"]}" if asked else b'{"results":[]}'
 
 
-def _query(given: dict[str, Any]) -> Query:
-    flags = {
-        name: parameters.as_flag(name, given[name])
-        for name in _FLAGS
-        if given.get(name) is not None
-    }
-    limit, skip = given.get("limit"), given.get("skip")
-    keys = given.get("keys")
-    key = _key(given, "key")
-    if keys is not None and type(keys) is not list:
-        raise BadRequest("`keys` parameter must be an array.")
-    return Query(
-        keys=keys,
-        startkey=key if key is not None else _key(given, "startkey", "start_key"),
-        endkey=key if key is not None else _key(given, "endkey", "end_key"),
-        limit=None if limit is None else parameters.as_integer("limit", limit),
-        skip=0 if skip is None else parameters.as_integer("skip", skip),
-        flags=flags,
+def _answer(database: Database, query: Query) -> Iterator[bytes]:
+    pages = _pages(database, query)
+    page, keys = next(pages)
+    offset = "null" if query.keys is not None else 0
+    yield f'{{"total_rows":{page.total_rows},"offset":{offset}'.encode()
+    if query.wants("update_seq"):
+        yield b',"update_seq":"%b"' % database.update_seq().encode()
+    yield b',"rows":['
+    yield from comma_separated(
+        row
+        for page, keys in chain(((page, keys),), pages)
+        for row in _rows(database, query, page.rows, keys)
+    )
+    yield b"]}"
+
+
+def _pages(database: Database, query: Query) -> Iterator[tuple[AllDocsPage, Sequence[Any]]]:
+    """Pages, at least one, and the keys that their rows stand for where keys were given."""
+    if query.keys is None:
+        return ((page, ()) for page in pages_of_range(database, query))
+    keys = query.keys[::-1] if query.wants("descending") else query.keys
+    keys = keys[query.skip : None if query.limit is None else query.skip + query.limit]
+    slices = (keys[start : start + PAGE_ROWS] for start in range(0, max(1, len(keys)), PAGE_ROWS))
+    # A key that is no string is no id: it has a row that says so, and storage never sees it.
+    return (
+        (database.all_docs(keys=[key if type(key) is str else "" for key in some]), some)
+        for some in slices
     )
 
 
-def _key(given: dict[str, Any], *names: str) -> str | None:
-    for name in names:
-        value = given.get(name)
-        if value is not None:
-            if type(value) is not str:
-                raise QueryParseError(f"`{name}` must be a document id, a JSON string.")
-            return value
-    return None
-
-
-def _answer(database: Database, query: Query) -> bytes:
-    flags = query.flags
-    page, errors = _page(database, query)
-    rows = _rows(database, query, page, errors)
-    head = f'"total_rows":{page.total_rows},"offset":{"null" if query.keys is not None else 0}'
-    if flags.get("update_seq"):
-        head += f',"update_seq":"{database.update_seq()}"'
-    return b'{%b,"rows":[%b]}' % (head.encode(), b",".join(rows))
-
-
-def _page(database: Database, query: Query) -> tuple[AllDocsPage, Sequence[Any]]:
-    """The page, and the keys its rows stand for where keys were given."""
-    descending = query.flags.get("descending", False)
-    if query.keys is None:
+def pages_of_range(database: Database, query: Query) -> Iterator[AllDocsPage]:
+    """A range of ids, read page by page: it may be the whole database."""
+    left, skip, startkey, last = query.limit, query.skip, query.startkey, None
+    while True:
+        size = PAGE_ROWS if left is None else min(PAGE_ROWS, left)
         page = database.all_docs(
-            startkey=query.startkey,
+            startkey=startkey,
             endkey=query.endkey,
             inclusive_end=query.flags.get("inclusive_end", True),
-            descending=descending,
-            limit=query.limit,
-            skip=query.skip,
+            descending=query.wants("descending"),
+            limit=size + (last is not None),
+            skip=skip,
         )
-        return page, ()
-    keys = query.keys[::-1] if descending else query.keys
-    end = None if query.limit is None else query.skip + query.limit
-    keys = keys[query.skip : end]
-    # A key that is no string is no id: it has a row that says so, and storage never sees it.
-    return database.all_docs(keys=[k if type(k) is str else "" for k in keys]), keys
+        # But for the first, a page begins with the id that the one before ended with.
+        rows = [row for row in page.rows if row is not None and row.doc_id != last][:size]
+        yield AllDocsPage(page.total_rows, rows)
+        left = None if left is None else left - len(rows)
+        if len(rows) < size or left == 0:
+            return
+        startkey = last = rows[-1].doc_id
+        skip = 0
 
 
-def _rows(database: Database, query: Query, page: AllDocsPage, keys: Sequence[Any]) -> list[bytes]:
-    documents: Sequence[bytes | None] = [None] * len(page.rows)
-    if query.flags.get("include_docs"):
-        documents = _documents(database, query, page.rows)
+def _rows(
+    database: Database, query: Query, rows: Sequence[AllDocsRow | None], keys: Sequence[Any]
+) -> Iterator[bytes]:
     keyed = query.keys is not None
-    return [
-        _not_found(keys[i]) if row is None else _row(row, documents[i], keyed)
-        for i, row in enumerate(page.rows)
-    ]
+    for start in range(0, len(rows), DOCUMENTS_AT_ONCE):
+        some = rows[start : start + DOCUMENTS_AT_ONCE]
+        documents: Sequence[bytes | None] = [None] * len(some)
+        if query.wants("include_docs"):
+            documents = _documents(database, query, some)
+        for place, row in enumerate(some):
+            if row is None:
+                yield _not_found(keys[start + place])
+            else:
+                yield _row(row, documents[place], keyed)
 
 
 def _row(row: AllDocsRow, document: bytes | None, keyed: bool) -> bytes:
@@ -178,11 +162,7 @@ def _documents(
     database: Database, query: Query, rows: Sequence[AllDocsRow | None]
 ) -> list[bytes | None]:
     ids = [row.doc_id for row in rows if row is not None and not row.deleted]
-    view = DocumentView(
-        attachments=query.flags.get("attachments", False),
-        att_encoding_info=query.flags.get("att_encoding_info", False),
-    )
-    shown = winners_json(database, ids, view, conflicts=query.flags.get("conflicts", False))
+    shown = winners_json(database, ids, query.view, conflicts=query.wants("conflicts"))
     by_id = dict(zip(ids, shown, strict=True))
     return [None if row is None else by_id.get(row.doc_id) for row in rows]
 

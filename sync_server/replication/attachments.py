@@ -57,6 +57,8 @@ def show(name: str, doc_id: str, attachment: str) -> Response:
         "X-Content-Type-Options": "nosniff",
         "Accept-Ranges": "none" if info.encoding else "bytes",
     }
+    if info.encoding:
+        headers["Vary"] = "Accept-Encoding"
     if encoding:
         headers["Content-Encoding"] = encoding
     asked = None if info.encoding else _range(size, etag)
@@ -84,7 +86,9 @@ def save(name: str, doc_id: str, attachment: str) -> Response:
         content_type = request.environ.get("CONTENT_TYPE") or "application/octet-stream"
         held = _held(database, doc_id, rev)
         attachments = _stubs(held)
-        attachments[attachment] = AttachmentWrite(content_type, content, encoding=encoding)
+        attachments[attachment] = AttachmentWrite(
+            content_type, content, _sent_digest(), encoding=encoding
+        )
         body = held.body if held else b"{}"
         write = RevisionWrite(doc_id, parent(rev), body, False, attachments)
         response = saved(database, sender, write)
@@ -123,6 +127,12 @@ def _sent_encoding() -> str | None:
     if encoding != "gzip":
         raise UnsupportedMediaType("Only gzip and identity content-encodings are supported.")
     return encoding
+
+
+def _sent_digest() -> str | None:
+    """What the client says the content's MD5 is: one that arrives damaged is refused."""
+    md5 = str(request.environ.get("HTTP_CONTENT_MD5", "")).strip()
+    return f"md5-{md5}" if md5 else None
 
 
 def _held(database: Database, doc_id: str, rev: str | None) -> Revision | None:

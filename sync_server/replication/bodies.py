@@ -14,8 +14,10 @@ from threading import BoundedSemaphore
 from typing import Any, BinaryIO, cast
 
 from flask import request
+from werkzeug.exceptions import HTTPException
 
 from sync_server.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
+from sync_server.replication.memory import give_back_afterwards
 from sync_server.replication.parsing import parse_json, parse_object
 from sync_server.replication.surroundings import parts, runtime
 
@@ -38,11 +40,14 @@ def require_json_type() -> None:
 
 
 @contextmanager
-def json_object() -> Iterator[dict[str, Any]]:
-    """The request's JSON object, which must be declared `application/json`."""
+def json_object(*, or_nothing: bool = False) -> Iterator[dict[str, Any]]:
+    """The request's JSON object, which must be declared `application/json`.
+
+    `or_nothing`: an empty body is an empty object.
+    """
     require_json_type()
     with request_body() as raw:
-        yield parse_object(raw)
+        yield parse_object(raw) if raw or not or_nothing else {}
 
 
 @contextmanager
@@ -71,6 +76,7 @@ def request_body(*, inflate: bool = True) -> Iterator[bytes]:
         if size < LARGE_BYTES:
             yield spool.read()
             return
+        give_back_afterwards()
         with _place(runtime().large_bodies):
             yield spool.read()
 
@@ -113,6 +119,8 @@ def _read(size: int) -> bytes:
     """Up to `size` bytes; whatever the server raises for a broken body is the client's fault."""
     try:
         return cast(bytes, request.environ["wsgi.input"].read(size))
+    except HTTPException:
+        raise
     except Exception as error:
         raise BadRequest(f"The request body could not be read: {type(error).__name__}") from error
 

@@ -16,6 +16,7 @@ from sync_server.replication.bodies import json_object
 from sync_server.replication.identifiers import LOCAL_PREFIX
 from sync_server.replication.incoming import read_document
 from sync_server.replication.local import LocalWrite, read_local
+from sync_server.replication.noting import note_push
 from sync_server.replication.rendering import error_row, json_response
 from sync_server.replication.surroundings import open_database, parts
 from sync_server.settings import Settings
@@ -38,6 +39,7 @@ def bulk_docs(name: str) -> Response:
         settings = parts().settings
         writes = [_read(document, settings, new_edits) for document in documents]
         results = _store(database, sender, writes, new_edits)
+        note_push(sender, results, documents)
     if new_edits:
         return json_response([_row(result) for result in results], 201)
     return json_response([_row(result) for result in results if result.error], 201)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -17,10 +17,11 @@ from sync_server.replication.identifiers import document_id, revision, revision_
 from sync_server.replication.multipart import new_boundary
 from sync_server.replication.rendering import (
     DocumentView,
+    comma_separated,
     document_json,
     error_row,
-    json_response,
-    stream_response,
+    parts_response,
+    started,
 )
 from sync_server.replication.revision_parts import error_part, mixed_response, revision_part
 from sync_server.replication.surroundings import open_database, parts
@@ -29,6 +30,9 @@ from sync_server.storage.base import Database, MissingRevision, Revision
 blueprint = Blueprint("replication_bulk_get", __name__)
 
 MAX_ITEMS = 10_000
+
+ITEMS_AT_ONCE = 100
+"""Items whose revisions are held at the same time."""
 
 Found = Sequence[Revision | MissingRevision]
 
@@ -56,14 +60,10 @@ def bulk_get(name: str) -> Response:
     latest = parameters.flag("latest")
     with json_object() as payload:
         items = [_item(entry) for entry in _entries(payload)]
-    found = _read(database, items, latest)
-    parts().metrics.revisions_sent.inc(sum(map(len, found)))
+    found = _read(database, items, latest, parts().metrics.revisions_sent.inc)
     if prefers_multipart("mixed") or prefers_multipart("related"):
-        return _multipart(database, items, found, view)
-    results = _results(database, items, found, view)
-    if _holds_contents(items, found, view):
-        return stream_response(_streamed(results))
-    return json_response(b'{"results":[' + b",".join(results) + b"]}")
+        return _multipart(database, found, view)
+    return parts_response(_json(database, found, view))
 
 
 def _entries(payload: dict[str, Any]) -> list[Any]:
@@ -73,13 +73,6 @@ def _entries(payload: dict[str, Any]) -> list[Any]:
     if len(entries) > MAX_ITEMS:
         raise RequestTooLarge(f"Ask for {MAX_ITEMS} revisions at most at once.")
     return entries
-
-
-def _holds_contents(items: Sequence[Item], found: Sequence[Found], view: DocumentView) -> bool:
-    """Whether the answer may be large: whole answers are compressed, streamed ones are not."""
-    if not view.attachments and all(item.atts_since is None for item in items):
-        return False
-    return any(type(each) is Revision and each.attachments for many in found for each in many)
 
 
 def _item(entry: Any) -> Item:
@@ -97,29 +90,45 @@ def _item(entry: Any) -> Item:
         return Item(shown, rev if type(rev) is str else None, refused=error)
 
 
-def _read(database: Database, items: Sequence[Item], latest: bool) -> list[Found]:
-    asked = [(item.doc_id, item.rev) for item in items if item.refused is None]
-    found = database.bulk_get(asked, latest=latest)
-    if len(asked) == len(items):
-        return list(found)
-    rest = iter(found)
-    return [next(rest) if item.refused is None else [] for item in items]
+def _read(
+    database: Database, items: Sequence[Item], latest: bool, count: Callable[[int], None]
+) -> Iterator[tuple[Item, Found]]:
+    """Each item with what was found, read some at a time: bodies may be large.
+
+    `count` is told how many revisions that were.
+    """
+    for start in range(0, len(items), ITEMS_AT_ONCE):
+        some = items[start : start + ITEMS_AT_ONCE]
+        asked = [(item.doc_id, item.rev) for item in some if item.refused is None]
+        found = database.bulk_get(asked, latest=latest)
+        count(sum(map(len, found)))
+        rest = iter(found)
+        for item in some:
+            yield item, next(rest) if item.refused is None else ()
 
 
-def _results(
-    database: Database, items: Sequence[Item], found: Sequence[Found], view: DocumentView
+def _json(
+    database: Database, found: Iterator[tuple[Item, Found]], view: DocumentView
 ) -> Iterator[bytes]:
-    for item, revisions in zip(items, found, strict=True):
-        shown = view if item.atts_since is None else replace(view, atts_since=item.atts_since)
-        docs = b",".join(
-            [
-                b'{"ok":%b}' % document_json(each, shown, database)
-                if type(each) is Revision
-                else _error(item, each)
-                for each in revisions or (None,)
-            ]
-        )
-        yield b'{"id":%b,"docs":[%b]}' % (orjson.dumps(item.doc_id), docs)
+    yield b'{"results":['
+    yield from comma_separated(
+        _result(database, item, revisions, _view_of(item, view)) for item, revisions in found
+    )
+    yield b"]}"
+
+
+def _view_of(item: Item, view: DocumentView) -> DocumentView:
+    return view if item.atts_since is None else replace(view, atts_since=item.atts_since)
+
+
+def _result(database: Database, item: Item, revisions: Found, view: DocumentView) -> bytes:
+    docs = [
+        b'{"ok":%b}' % document_json(each, view, database)
+        if type(each) is Revision
+        else _error(item, each)
+        for each in revisions or (None,)
+    ]
+    return b'{"id":%b,"docs":[%b]}' % (orjson.dumps(item.doc_id), b",".join(docs))
 
 
 def _error(item: Item, missing: object) -> bytes:
@@ -132,27 +141,18 @@ def _error_body(item: Item, missing: object) -> bytes:
     return orjson.dumps(error_row(item.doc_id, rev or "undefined", error))
 
 
-def _streamed(results: Iterator[bytes]) -> Iterator[bytes]:
-    """With contents inline an answer may be large: it is sent item by item."""
-    separator = b'{"results":['
-    for result in results:
-        yield separator + result
-        separator = b","
-    yield (b"]}\n" if separator == b"," else b'{"results":[]}\n')
-
-
 def _multipart(
-    database: Database, items: Sequence[Item], found: Sequence[Found], view: DocumentView
+    database: Database, found: Iterator[tuple[Item, Found]], view: DocumentView
 ) -> Response:
     boundary = new_boundary()
 
     def chunks() -> Iterator[bytes]:
-        for item, revisions in zip(items, found, strict=True):
-            shown = view if item.atts_since is None else replace(view, atts_since=item.atts_since)
+        for item, revisions in found:
+            shown = _view_of(item, view)
             for each in revisions or (None,):
                 if isinstance(each, Revision):
                     yield from revision_part(each, shown, database, boundary, identified=True)
                 else:
                     yield error_part(_error_body(item, each), boundary)
 
-    return mixed_response(chunks(), boundary)
+    return mixed_response(started(chunks()), boundary)

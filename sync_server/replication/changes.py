@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from flask import Blueprint, Response
 
-from sync_server.replication.changes_pages import Page, pages, rows_json
+from sync_server.replication.changes_pages import Page, pages, portions, rows_json
 from sync_server.replication.changes_query import ChangesQuery, read_query
 from sync_server.replication.feeds import Feed, continuous, eventsource, longpoll
-from sync_server.replication.rendering import json_response, stream_response
+from sync_server.replication.rendering import parts_response, stream_response
 from sync_server.replication.surroundings import credentials, open_database, parts
 from sync_server.storage.base import Database
 
@@ -24,7 +25,7 @@ def changes(name: str) -> Response:
     rest = pages(database, query, query.since, query.limit)
     first = next(rest)
     if query.feed == "normal":
-        return _normal(database, query, first, rest)
+        return parts_response(_normal(database, query, chain((first,), rest)))
     feed = Feed(name, query, parts(), credentials())
     if query.feed == "eventsource":
         return stream_response(eventsource(feed, first), "text/event-stream")
@@ -33,32 +34,13 @@ def changes(name: str) -> Response:
     return stream_response(longpoll(feed, first))
 
 
-def _normal(database: Database, query: ChangesQuery, first: Page, rest: Iterator[Page]) -> Response:
-    rows = rows_json(database, query, first.rows)
-    second = next(rest, None)
-    if second is None:
-        return json_response(
-            b'{"results":[\n%b\n],\n"last_seq":"%b","pending":%d}'
-            % (b",\n".join(rows), first.last_seq.encode(), first.pending)
-        )
-    return stream_response(_streamed(database, query, rows, second, rest))
-
-
-def _streamed(
-    database: Database,
-    query: ChangesQuery,
-    rows: list[bytes],
-    page: Page | None,
-    rest: Iterator[Page],
-) -> Iterator[bytes]:
-    yield b'{"results":[\n' + b",\n".join(rows)
-    sent, last = len(rows), page
-    while page is not None:
-        last = page
-        rows = rows_json(database, query, page.rows, sent)
-        if rows:
+def _normal(database: Database, query: ChangesQuery, all_pages: Iterator[Page]) -> Iterator[bytes]:
+    yield b'{"results":[\n'
+    sent, page = 0, None
+    for page in chain.from_iterable(portions(query, each) for each in all_pages):
+        if page.rows:
+            rows = rows_json(database, query, page.rows, sent)
             yield (b",\n" if sent else b"") + b",\n".join(rows)
             sent += len(rows)
-        page = next(rest, None)
-    assert last is not None
-    yield b'\n],\n"last_seq":"%b","pending":%d}\n' % (last.last_seq.encode(), last.pending)
+    assert page is not None
+    yield b'\n],\n"last_seq":"%b","pending":%d}' % (page.last_seq.encode(), page.pending)

@@ -16,6 +16,9 @@ PAGE_ROWS = 5000
 PAGE_DOCUMENTS = 500
 """As PAGE_ROWS, where documents are read along with the rows."""
 
+DOCUMENTS_AT_ONCE = 50
+"""Documents that an answer holds at the same time, unless with contents of attachments."""
+
 
 class Page(NamedTuple):
     """Rows that passed the filter; `last_seq` and `pending` count the others too."""
@@ -29,7 +32,8 @@ def pages(database: Database, query: ChangesQuery, since: str, limit: int | None
     """What changed after `since`, at least one page, until nothing or none of `limit` is left."""
     if query.descending:
         # Storage reads back from the latest, so there is no place to go on from.
-        yield _filtered(database, query, _read(database, query, since, None), limit)
+        size = limit if query.filter.keep is None else None
+        yield _filtered(database, query, _read(database, query, since, size), limit)
         return
     while True:
         reads_documents = query.include_docs or query.filter.keep is not None
@@ -57,7 +61,8 @@ def _filtered(
 ) -> Page:
     rows = stored.rows
     if query.filter.keep is not None and rows:
-        rows = query.filter.keep(database, rows)
+        keep = query.filter.keep
+        rows = [row for some in _slices(rows, PAGE_DOCUMENTS) for row in keep(database, some)]
     if limit is None or len(rows) < limit or (limit and rows is stored.rows and len(rows) == limit):
         return Page(rows, stored.last_seq, stored.pending)
     return _cut(rows[:limit], stored, limit)
@@ -70,6 +75,23 @@ def _cut(rows: Sequence[Change], stored: ChangesPage, limit: int) -> Page:
     last = rows[-1].seq
     behind = next(i for i, row in enumerate(stored.rows) if row.seq == last)
     return Page(rows, last, stored.pending + len(stored.rows) - behind - 1)
+
+
+def portions(query: ChangesQuery, page: Page) -> Iterator[Page]:
+    """The page in parts whose documents may be held at the same time."""
+    size = PAGE_ROWS
+    if query.include_docs:
+        size = 1 if query.view.wants_contents else DOCUMENTS_AT_ONCE
+    rows = page.rows
+    starts = range(0, len(rows), size)
+    for start in starts[:-1]:
+        some = rows[start : start + size]
+        yield Page(some, some[-1].seq, page.pending + len(rows) - start - size)
+    yield page._replace(rows=rows[starts[-1] :] if starts else rows)
+
+
+def _slices(rows: Sequence[Change], size: int) -> Iterator[Sequence[Change]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def rows_json(

@@ -15,7 +15,7 @@ from sync_server.replication.parsing import parse_json
 from sync_server.replication.rendering import DocumentView
 from sync_server.storage.base import Database
 
-FEEDS = ("normal", "longpoll", "continuous", "eventsource")
+FEEDS = ("normal", "longpoll", "continuous", "eventsource", "live")
 
 DEFAULT_TIMEOUT_MS = 60_000
 DEFAULT_HEARTBEAT_MS = 60_000
@@ -45,6 +45,7 @@ def read_query(database: Database, *, is_admin: bool) -> ChangesQuery:
     """Raises BadRequest for what a parameter cannot be."""
     given = _given()
     feed = _choice(given, "feed", FEEDS)
+    feed = "continuous" if feed == "live" else feed
     return ChangesQuery(
         feed=feed,
         since=_since(database, given, feed),
@@ -66,11 +67,11 @@ def read_query(database: Database, *, is_admin: bool) -> ChangesQuery:
 
 def _given() -> dict[str, Any]:
     """Parameters of the query, over those of a POST body."""
-    if request.method != "POST":
-        given: dict[str, Any] = request.args.to_dict()
-    else:
-        with json_object() as payload:
-            given = {**payload, **request.args.to_dict()}
+    given: dict[str, Any] = {}
+    if request.method == "POST":
+        with json_object(or_nothing=True) as payload:
+            given.update(payload)
+    given.update(request.args.to_dict())
     if type(given.get("doc_ids")) is str:
         given["doc_ids"] = parameters.json_parameter("doc_ids")
     return given
@@ -79,7 +80,7 @@ def _given() -> dict[str, Any]:
 def _since(database: Database, given: dict[str, Any], feed: str) -> str:
     since = given.get("since", "0")
     if feed == "eventsource":
-        since = request.headers.get("Last-Event-ID") or since
+        since = request.headers.get("Last-Event-ID") or given.get("last-event-id") or since
     if type(since) is int:
         return str(since)
     if type(since) is not str:

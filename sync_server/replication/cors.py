@@ -1,4 +1,5 @@
-"""CORS for the origins that the settings name: a tablet's page may talk to this server.
+"""CORS for the origins that the settings name: a tablet's page may talk to this server, to
+enrol and to sync.
 
 Credentials are allowed, so an answer names the one origin that asked and never `*`.
 """
@@ -8,19 +9,24 @@ from __future__ import annotations
 from flask import Flask, Response, request
 
 METHODS = "GET, HEAD, PUT, POST, DELETE, COPY, OPTIONS"
-REQUEST_HEADERS = "accept, authorization, content-type, origin, referer, destination, if-match"
-EXPOSED_HEADERS = "content-type, cache-control, accept-ranges, etag, server, x-request-id"
+REQUEST_HEADERS = (
+    "accept, authorization, content-type, origin, referer, destination, if-match, x-app-version"
+)
+EXPOSED_HEADERS = (
+    "content-type, cache-control, accept-ranges, etag, server, x-request-id, retry-after"
+)
+OPEN_PATHS = ("/db", "/api/enrol")
 PREFLIGHT_SECONDS = "86400"
 
 
 def allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
-    """Answer preflights and mark responses under `/db/` for these origins; none: do nothing."""
+    """Answer preflights and mark responses to tablets for these origins; none: do nothing."""
     if not origins:
         return
     allowed = frozenset(origin.rstrip("/") for origin in origins)
 
     def mark(response: Response) -> Response:
-        if request.path.startswith("/db/") or request.path == "/db":
+        if request.path.startswith("/db/") or request.path in OPEN_PATHS:
             response.headers.add("Vary", "Origin")
             origin = request.environ.get("HTTP_ORIGIN")
             if origin in allowed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from sync_server.access.permissions import require_admin
 from sync_server.errors import BadRequest
@@ -55,8 +55,13 @@ def create(name: str) -> Response:
 
 @blueprint.delete("/<db:name>")
 def delete(name: str) -> Response:
-    """Remove a database with all its documents, its memberships and grants."""
+    """Remove a database with all its documents, its memberships and grants.
+
+    A `rev` tells that a document was meant, whose id came out empty.
+    """
     require_admin(account())
+    if "rev" in request.args:
+        raise BadRequest("This deletes a whole database, and takes no `rev`: name the document.")
     parts().store.delete(name)
     parts().accounts.forget_database(name)
     parts().grants.forget_database(name)

@@ -21,10 +21,11 @@ from sync_server.replication.identifiers import (
 from sync_server.replication.multipart import new_boundary
 from sync_server.replication.rendering import (
     DocumentView,
+    comma_separated,
     conflicts_of,
     document_json,
     json_response,
-    stream_response,
+    parts_response,
 )
 from sync_server.replication.reserved import is_reserved, refuse_reading
 from sync_server.replication.revision_parts import (
@@ -82,7 +83,7 @@ def _single(database: Database, doc_id: str) -> Response:
         return Response(status=304, headers={"ETag": etag, "Cache-Control": "must-revalidate"})
     view = _view()
     extra = _extra(database, found)
-    if found.attachments and view.attachments and prefers_multipart("related"):
+    if found.attachments and view.wants_contents and prefers_multipart("related"):
         return related_response(found, view, database, extra)
     response = json_response(document_json(found, view, database, extra))
     if etag:
@@ -133,10 +134,7 @@ def _open_revs(database: Database, doc_id: str) -> Response:
     view = _view()
     if prefers_multipart("mixed"):
         return _open_revs_multipart(database, found, view)
-    rows = _open_rev_rows(database, found, view)
-    if view.attachments or view.atts_since is not None:
-        return stream_response(_streamed_array(rows))
-    return json_response(b"[" + b",".join(rows) + b"]")
+    return parts_response(_open_revs_parts(database, found, view))
 
 
 def _wanted_revs() -> list[str] | None:
@@ -148,26 +146,21 @@ def _wanted_revs() -> list[str] | None:
     return revision_list("open_revs", wanted)
 
 
-def _open_rev_rows(
+def _open_revs_parts(
     database: Database, found: Sequence[Revision | MissingRevision], view: DocumentView
 ) -> Iterator[bytes]:
-    for each in found:
-        if isinstance(each, MissingRevision):
-            yield _missing(each)
-        else:
-            yield b'{"ok":%b}' % document_json(each, view, database)
+    yield b"["
+    yield from comma_separated(
+        _missing(each)
+        if isinstance(each, MissingRevision)
+        else b'{"ok":%b}' % document_json(each, view, database)
+        for each in found
+    )
+    yield b"]"
 
 
 def _missing(missing: MissingRevision) -> bytes:
     return orjson.dumps({"missing": missing.rev})
-
-
-def _streamed_array(rows: Iterator[bytes]) -> Iterator[bytes]:
-    separator = b"["
-    for row in rows:
-        yield separator + row
-        separator = b","
-    yield b"]\n" if separator == b"," else b"[]\n"
 
 
 def _open_revs_multipart(

@@ -14,9 +14,16 @@ from sync_server.replication import local, parameters
 from sync_server.replication.admission import admit
 from sync_server.replication.bodies import json_object, request_body
 from sync_server.replication.documents import name_design_document
-from sync_server.replication.identifiers import LOCAL_PREFIX, document_id, revision, split_revision
+from sync_server.replication.identifiers import (
+    DESIGN_PREFIX,
+    LOCAL_PREFIX,
+    document_id,
+    revision,
+    split_revision,
+)
 from sync_server.replication.incoming import read_document
 from sync_server.replication.multipart import assign_parts, boundary_of, read_parts
+from sync_server.replication.noting import note_push
 from sync_server.replication.parsing import parse_object
 from sync_server.replication.rendering import json_response
 from sync_server.replication.reserved import is_reserved, refuse_writing
@@ -109,14 +116,21 @@ def saved(
 ) -> Response:
     """Store one revision and answer with it. Raises what storage or access refuse it for."""
     (result,) = admit(database, sender, [write], new_edits=new_edits)
+    note_push(sender, [result])
     if result.error is not None:
         raise result.error
-    location = f"{request.host_url}db/{quote(database.name, safe='')}/{quote(write.doc_id)}"
+    location = f"{request.host_url}db/{quote(database.name, safe='')}/{_address(write.doc_id)}"
     return json_response(
         {"ok": True, "id": write.doc_id, "rev": result.rev},
         200 if write.deleted else 201,
         [("ETag", f'"{result.rev}"'), ("Location", location)],
     )
+
+
+def _address(doc_id: str) -> str:
+    """The id as part of an address: of its slashes, only that of a design document is raw."""
+    prefix = DESIGN_PREFIX if doc_id.startswith(DESIGN_PREFIX) else ""
+    return prefix + quote(doc_id.removeprefix(prefix), safe="")
 
 
 def parent(rev: str | None) -> Revisions | None:

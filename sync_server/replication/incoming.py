@@ -14,7 +14,7 @@ from sync_server.errors import (
     RequestTooLarge,
 )
 from sync_server.replication.identifiers import DESIGN_PREFIX, ancestry, document_id
-from sync_server.replication.parsing import encode
+from sync_server.replication.parsing import encode_kept
 from sync_server.settings import Settings
 from sync_server.storage.base import NO_ATTACHMENTS, AttachmentWrite, Revisions, RevisionWrite
 
@@ -92,7 +92,7 @@ def _revisions(special: Mapping[str, Any], new_edits: bool) -> Revisions | None:
 
 
 def _body(doc_id: str, document: dict[str, Any], settings: Settings) -> bytes:
-    body = encode(document)
+    body = encode_kept(document)
     if len(body) > settings.max_document_bytes:
         raise DocumentTooLarge(
             f"Document {doc_id} holds {len(body)} bytes, and {settings.max_document_bytes} are "

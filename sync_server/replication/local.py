@@ -16,6 +16,7 @@ from sync_server.errors import BadRequest, DocumentInvalid, DocumentTooLarge
 from sync_server.replication import parameters
 from sync_server.replication.bodies import json_value
 from sync_server.replication.identifiers import LOCAL_PREFIX, document_id
+from sync_server.replication.noting import Checkpoint, note_checkpoint, read_checkpoint
 from sync_server.replication.parsing import encode
 from sync_server.replication.rendering import json_response, quoted
 from sync_server.replication.surroundings import local_owner, open_database, parts
@@ -41,6 +42,8 @@ def show(name: str, local_id: str) -> Response:
 def save(name: str, local_id: str) -> Response:
     database, sender = open_database(name)
     with json_value() as document:
+        if type(document) is dict and "rev" in request.args:
+            document.setdefault("_rev", request.args["rev"])
         write = read_local(document, local_id)
     return _saved(local_id, store(database, sender, write), 200 if write.deleted else 201)
 
@@ -87,12 +90,13 @@ class LocalWrite(NamedTuple):
     rev: str | None
     deleted: bool
     body: bytes
+    checkpoint: Checkpoint | None = None
 
 
 def read_local(document: Any, local_id: str) -> LocalWrite:
     """The write that a local document means. Raises BadRequest and its kin."""
     document_id(LOCAL_PREFIX + local_id)
-    return LocalWrite(local_id, *_split(document))
+    return LocalWrite(local_id, *_split(document), read_checkpoint(document))
 
 
 def store(database: Database, sender: Account, write: LocalWrite) -> str:
@@ -101,7 +105,10 @@ def store(database: Database, sender: Account, write: LocalWrite) -> str:
     if write.deleted:
         database.delete_local(owner, write.local_id)
         return "0-0"
-    return database.put_local(owner, write.local_id, write.rev, write.body)
+    rev = database.put_local(owner, write.local_id, write.rev, write.body)
+    if write.checkpoint is not None:
+        note_checkpoint(database, sender, write.checkpoint)
+    return rev
 
 
 def _split(document: Any) -> tuple[str | None, bool, bytes]:

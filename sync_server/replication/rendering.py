@@ -15,6 +15,9 @@ from sync_server.errors import NotFound, SyncError
 from sync_server.replication.identifiers import split_revision
 from sync_server.storage.base import AttachmentInfo, Database, Leaf, Revision, Revisions
 
+WHOLE_BYTES = 1024 * 1024
+"""Up to this size an answer is made before it is sent: its length is known, and so are errors."""
+
 JSON_HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "must-revalidate")]
 
 
@@ -36,6 +39,39 @@ def stream_response(
         ("X-Accel-Buffering", "no"),
     ]
     return Response(chunks, status, headers, direct_passthrough=True)
+
+
+def parts_response(parts: Iterator[bytes]) -> Response:
+    """JSON made of parts: sent as a whole where it is small, as it is made where it is large.
+
+    What is raised while it is small becomes the answer.
+    """
+    first, size = [], 0
+    for part in parts:
+        first.append(part)
+        size += len(part)
+        if size > WHOLE_BYTES:
+            return stream_response(_resumed(b"".join(first), parts))
+    return json_response(b"".join(first))
+
+
+def started(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """The same parts, the first of them made now: what it raises becomes the answer."""
+    first = next(parts, b"")
+    return _resumed(first, parts)
+
+
+def _resumed(first: bytes, parts: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from parts
+
+
+def comma_separated(items: Iterable[bytes]) -> Iterator[bytes]:
+    """The items with commas between."""
+    separator = b""
+    for item in items:
+        yield separator + item
+        separator = b","
 
 
 def error_row(
@@ -60,6 +96,10 @@ class DocumentView:
     att_encoding_info: bool = False
     follows: bool = False
     """Contents follow as parts of a multipart body instead of inline."""
+
+    @property
+    def wants_contents(self) -> bool:
+        return self.attachments or self.atts_since is not None
 
 
 PLAIN = DocumentView()

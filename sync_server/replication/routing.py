@@ -11,11 +11,12 @@ segment, and the converters decode what they matched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
-from flask import Flask, Request
+from flask import Flask, Request, Response
+from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.routing import BaseConverter, MapAdapter
 
 _PATH_SAFE = "!$&'()*+,/:;=@~"
@@ -74,6 +75,18 @@ class AttachmentNameConverter(_DecodedConverter):
         return quote(str(value), safe=_PATH_SAFE)
 
 
+class _NoSessions(SessionInterface):
+    """Flask's own sessions are not used: who asks is proven anew by each request."""
+
+    _session = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return self._session
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """There is none to save."""
+
+
 class RawPathFlask(Flask):
     """A Flask app whose rules match the raw path, and which never redirects.
 
@@ -83,12 +96,17 @@ class RawPathFlask(Flask):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.session_interface = _NoSessions()
         self.url_map.strict_slashes = False
         self.url_map.merge_slashes = False
         self.url_map.redirect_defaults = False
         self.url_map.converters.update(
             db=DatabaseNameConverter, docid=DocumentIdConverter, attname=AttachmentNameConverter
         )
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """No view here is a coroutine, and looking for one costs each request several times."""
+        return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         if request is None:

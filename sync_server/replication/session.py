@@ -9,8 +9,9 @@ from flask import Blueprint, Response, request
 
 from sync_server.access.accounts import Account
 from sync_server.access.authentication import sign_in
+from sync_server.access.remote_address import peer_of
 from sync_server.access.sessions import COOKIE_NAME
-from sync_server.errors import BadRequest
+from sync_server.errors import BadRequest, Unauthorized
 from sync_server.replication.bodies import request_body
 from sync_server.replication.parsing import parse_object
 from sync_server.replication.rendering import json_response
@@ -21,8 +22,11 @@ blueprint = Blueprint("replication_session", __name__)
 
 @blueprint.get("/_session")
 def show() -> Response:
-    """Who is signed in; 200 for nobody too. Raises Unauthorized for wrong credentials."""
-    signed_in = account()
+    """Who is signed in; 200 for nobody too, as after a session has ended.
+
+    Raises Unauthorized for a wrong name, password or token.
+    """
+    signed_in = _signed_in()
     roles = _roles(signed_in) if signed_in else []
     info: dict[str, Any] = {"authentication_handlers": ["cookie", "default"]}
     if signed_in:
@@ -31,11 +35,20 @@ def show() -> Response:
     return json_response({"ok": True, "userCtx": context, "info": info})
 
 
+def _signed_in() -> Account | None:
+    try:
+        return account()
+    except Unauthorized:
+        if "HTTP_AUTHORIZATION" in request.environ:
+            raise
+        return None
+
+
 @blueprint.post("/_session")
 def create() -> Response:
     """Sign in with `name` and `password`, as JSON or as a form."""
     name, password = _given()
-    signed_in, cookie = sign_in(parts(), name, password)
+    signed_in, cookie = sign_in(parts(), name, password, peer_of(request.environ))
     response = json_response({"ok": True, "name": signed_in.name, "roles": _roles(signed_in)})
     settings = parts().settings
     response.set_cookie(
@@ -75,11 +88,18 @@ def _given() -> tuple[str, str]:
         if request.mimetype == "application/x-www-form-urlencoded":
             fields: dict[str, Any] = _form(raw)
         else:
-            fields = parse_object(raw)
+            fields = _object(raw)
     name, password = fields.get("name", fields.get("username")), fields.get("password")
     if not isinstance(name, str) or not isinstance(password, str):
         raise BadRequest("`name` and `password` must be given, both as strings.")
     return name, password
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        return parse_object(raw)
+    except BadRequest:  # Its reason may show what was sent.
+        raise BadRequest("The body must be a JSON object with `name` and `password`.") from None
 
 
 def _form(raw: bytes) -> dict[str, Any]:

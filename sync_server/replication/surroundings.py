@@ -14,6 +14,7 @@ from sync_server.access.accounts import Account
 from sync_server.access.authentication import authenticate
 from sync_server.access.permissions import require_admin, require_member
 from sync_server.access.reader import database_for
+from sync_server.access.remote_address import NOWHERE, Peer, peer_of
 from sync_server.access.sessions import COOKIE_NAME
 from sync_server.storage.base import Database, Origin
 
@@ -24,6 +25,9 @@ EXTENSION = "sync_server_replication"
 
 ACCOUNT_KEY = "sync_server.account"
 """Where the request log finds who asked, in the WSGI environment."""
+
+APP_VERSION_HEADER = "HTTP_X_APP_VERSION"
+"""Where a tablet's app may say which release it is, in the WSGI environment."""
 
 LARGE_BODIES_AT_ONCE = 2
 """Large request bodies that one process holds parsed at the same time."""
@@ -52,10 +56,13 @@ class Credentials:
 
     authorization: str | None
     cookie: str | None
+    peer: Peer = NOWHERE
 
 
 def credentials() -> Credentials:
-    return Credentials(request.environ.get("HTTP_AUTHORIZATION"), request.cookies.get(COOKIE_NAME))
+    environ = request.environ
+    cookie = request.cookies.get(COOKIE_NAME) if "HTTP_COOKIE" in environ else None
+    return Credentials(environ.get("HTTP_AUTHORIZATION"), cookie, peer_of(environ))
 
 
 def account() -> Account | None:
@@ -64,12 +71,13 @@ def account() -> Account | None:
 
 
 def _authenticated(service: Parts) -> Account | None:
-    environ = request.environ
-    authorization = environ.get("HTTP_AUTHORIZATION")
-    cookie = request.cookies.get(COOKIE_NAME) if "HTTP_COOKIE" in environ else None
-    found = authenticate(service, authorization, cookie)
+    given, environ = credentials(), request.environ
+    found = authenticate(service, given.authorization, given.cookie, given.peer)
     if found is not None:
         environ[ACCOUNT_KEY] = found.name
+        if found.device:
+            agent, version = environ.get("HTTP_USER_AGENT", ""), environ.get(APP_VERSION_HEADER, "")
+            service.activity.seen(found, agent, version)
     return found
 
 

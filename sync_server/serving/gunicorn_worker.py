@@ -31,8 +31,8 @@ from sync_server.parts import Parts
 from sync_server.serving.edge import ENDPOINT_KEY
 from sync_server.serving.http import Gateway, SyncResponse
 from sync_server.serving.lifeline import die_with_parent
-from sync_server.serving.logs import RequestLog
-from sync_server.serving.request_body import check_body
+from sync_server.serving.logs import RequestLog, shown_path
+from sync_server.serving.request_body import AWAITED_KEY, check_body
 from sync_server.serving.request_id import request_id
 
 LONGEST_REQUEST_LINE = 65_536
@@ -56,8 +56,29 @@ _STATUS_OF = {
     errors.ExpectationFailed: (417, "expectation_failed", "Expectation Failed"),
 }
 
+_HEADER_ERRORS = (errors.InvalidHeader, errors.InvalidHeaderName, errors.ObsoleteFolding)
+HEADER_REASON = "A header of the request is malformed."
+
+
+class _Request(message.Request):  # type: ignore[misc]
+    def _peer_is_trusted_proxy(self) -> bool:
+        """As gunicorn finds it, once per address: it parses the address for every request."""
+        address = self.peer_addr[0] if isinstance(self.peer_addr, tuple) else ""
+        trusted = _trusted.get(address)
+        if trusted is None:
+            if len(_trusted) >= _MOST_ADDRESSES:
+                _trusted.clear()
+            trusted = _trusted[address] = bool(super()._peer_is_trusted_proxy())
+        return trusted
+
+
+_trusted: dict[str, bool] = {}
+_MOST_ADDRESSES = 10_000
+
 
 class _DrainingParser(RequestParser):  # type: ignore[misc]
+    mesg_class = _Request
+
     def finish_body(self, deadline: float | None = None, max_bytes: int | None = None) -> bool:
         return bool(super().finish_body(deadline, max_bytes or _DRAINED_BYTES))
 
@@ -84,8 +105,10 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
         self.parts: Parts = application.extensions["sync_server"]
         self.log.attach(self.parts)
 
+        stalled_seconds = self.parts.settings.stalled_body_seconds
+
         def with_checked_body(environ: dict[str, Any], start_response: Any) -> Any:
-            check_body(environ)
+            check_body(environ, stalled_seconds)
             return application(environ, start_response)
 
         self.wsgi = with_checked_body
@@ -104,6 +127,7 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
             gevent.sleep(_POLL_SECONDS)
         for server in servers:
             server.stop(timeout=0.5)
+        self.parts.activity.close()
 
     def _listen(self, listener: Any) -> StreamServer:
         listener.setblocking(1)
@@ -152,9 +176,11 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
             response.force_close()
         environ = gateway.environ(request, client, addr)
         if request._expected_100_continue:
-            client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            environ[AWAITED_KEY] = True
         try:
             body = self.wsgi(environ, response.start_response)
+            if AWAITED_KEY in environ:  # Whether its body still comes, nobody knows.
+                response.force_close()
             try:
                 for part in body:
                     response.write(part)
@@ -184,7 +210,8 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
         if isinstance(exc, errors.ParseException):
             fallback = (400, "bad_request", "Bad Request")
             status, error, phrase = _STATUS_OF.get(type(exc), fallback)
-            reason = str(exc) or phrase
+            # What gunicorn says of a header shows the header: it may hold a secret.
+            reason = HEADER_REASON if isinstance(exc, _HEADER_ERRORS) else str(exc) or phrase
         else:
             self.log.exception("error outside of the application")
             status, error, phrase = 500, "internal_server_error", "Internal Server Error"
@@ -241,7 +268,7 @@ class SyncLogger(glogging.Logger):  # type: ignore[misc]
         self._requests.write(
             request_id=request_id(environ),
             method=method,
-            path=environ["RAW_URI"].partition("?")[0],
+            path=shown_path(environ["RAW_URI"]),
             status=resp.status_code,
             sent=resp.sent,
             seconds=seconds,

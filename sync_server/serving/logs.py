@@ -1,14 +1,17 @@
 """Logs: one JSON object per line on standard error, each with its request's id.
 
 What happens once in a while goes through structlog. The line per request is written by
-`RequestLog`, without that chain: it has some ten microseconds at most. No line holds a query,
-a header or a body, so no secret can get into the logs.
+`RequestLog`, without that chain: it has some ten microseconds at most.
+
+No line holds a query, a header or a body, nor the variables of a traceback, so no secret can get
+into the logs; what looks like one in an address is left out (`shown_path`).
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, MutableMapping
@@ -20,6 +23,9 @@ import structlog
 
 _STDERR = 2
 _LONGEST_PATH = 300
+_REDEEMING = "/api/enrol/"
+_MARK = "sst"
+_SECRET = re.compile(r"sst(?:_|%5F)[^/]*", re.IGNORECASE)
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 Event = MutableMapping[str, Any]
@@ -43,7 +49,14 @@ def configure(
     final: list[Any] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
         if log_format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="time")]
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                timestamp_key="time",
+                # The default prints local variables, passwords among them, where rich is installed.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -103,6 +116,19 @@ class RequestLog:
         )
         # One write of less than PIPE_BUF: lines of several processes do not mix.
         os.write(_STDERR, line)
+
+
+def shown_path(target: str) -> str:
+    """The path of a request's target as it may stand in a log: without the query, without the
+    name and password of an absolute address, and without what looks like a device's token or was
+    put behind the address where codes are redeemed.
+    """
+    path = target.partition("?")[0].partition("#")[0]
+    if not path.startswith("/"):
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    if path.startswith(_REDEEMING):
+        return _REDEEMING + "…"
+    return _SECRET.sub("…", path) if _MARK in path else path
 
 
 def _json_line(event: dict[str, Any]) -> bytes:

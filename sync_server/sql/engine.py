@@ -18,16 +18,21 @@ def open_engine(url: str) -> Engine:
 
     SQLite runs in WAL mode with `synchronous=FULL`: what is committed is on disk. A transaction
     takes the write lock when it begins, unless the connection has the execution option
-    `read_only=True`.
+    `read_only=True`. Errors do not show what a statement was given: hashes would get into logs.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url, poolclass=QueuePool, connect_args={"check_same_thread": False})
+        engine = create_engine(
+            url,
+            poolclass=QueuePool,
+            connect_args={"check_same_thread": False},
+            hide_parameters=True,
+        )
     else:
-        engine = create_engine(url)
+        engine = create_engine(url, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine

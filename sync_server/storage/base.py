@@ -111,6 +111,8 @@ class WriteResult(NamedTuple):
     error: SyncError | None = None
     changed: bool = True
     """False where the revision was known already."""
+    conflicting: bool = False
+    """Whether this write began a live branch beside another one."""
 
 
 class Revision(NamedTuple):
@@ -368,6 +370,14 @@ class Database(ABC):
         named. Costs what it returns: index ranges, never a scan. `last_seq` is the database's
         own latest where the page holds all that was left. Raises BadRequest for a malformed
         `since`.
+        """
+
+    @abstractmethod
+    def gave(self, sequence: str) -> bool:
+        """Whether this is a sequence that this database gave, and still understands.
+
+        Checkpoints of pushes have the same form as those of pulls, and name a sequence of the
+        client's own database. False for anything else, malformed or of another epoch.
         """
 
     @abstractmethod

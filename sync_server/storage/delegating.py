@@ -77,6 +77,9 @@ class DelegatingDatabase(Database):
     def update_seq(self) -> str:
         return self.inner.update_seq()
 
+    def gave(self, sequence: str) -> bool:
+        return self.inner.gave(sequence)
+
     def changes(
         self,
         since: str = "0",

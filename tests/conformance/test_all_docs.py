@@ -75,7 +75,8 @@ def test_update_seq_is_told_where_asked(filled: WireDatabase) -> None:
 
 def test_design_docs_lists_those_alone(filled: WireDatabase) -> None:
     filled.put("/_design/x", json={})
-    assert keys(filled.json("/_design_docs")) == ["_design/x"]
+    for order in ("", "?descending=false", "?descending=true"):
+        assert keys(filled.json("/_design_docs" + order)) == ["_design/x"]
     assert "_design/x" in keys(filled.json("/_all_docs"))
 
 
@@ -92,6 +93,21 @@ def test_several_queries_are_answered_at_once(filled: WireDatabase) -> None:
 )
 def test_a_parameter_that_cannot_be_is_400(db: WireDatabase, query: str) -> None:
     assert db.get("/_all_docs?" + query).status_code == 400
+
+
+def test_a_range_longer_than_a_page_is_whole(db: WireDatabase) -> None:
+    ids = [f"d{n:05}" for n in range(10_400)]
+    for start in range(0, len(ids), 2_600):
+        docs = [{"_id": doc_id} for doc_id in ids[start : start + 2_600]]
+        assert db.post("/_bulk_docs", json={"docs": docs}).status_code == 201
+    assert keys(db.json("/_all_docs")) == ids
+    assert keys(db.json("/_all_docs", descending="true", skip=7)) == ids[::-1][7:]
+    assert keys(db.json("/_all_docs", startkey=param("d00003"), limit=7_000)) == ids[3:7_003]
+    assert keys(db.json("/_all_docs", endkey=param(ids[9_999]), limit=10_000)) == ids[:10_000]
+    answer = db.post("/_all_docs", json={"keys": ids[::-1] + ["none"]}).json()
+    assert [row["key"] for row in answer["rows"]] == [*ids[::-1], "none"]
+    answer = db.json("/_all_docs", include_docs="true")
+    assert [row["doc"]["_id"] for row in answer["rows"]] == ids
 
 
 def find(db: WireDatabase, **query: Any) -> Any:

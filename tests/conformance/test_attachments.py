@@ -73,7 +73,9 @@ def test_a_missing_stub_in_a_batch_is_an_error_in_its_row(db: WireDatabase) -> N
     stub = {"p.jpg": {"stub": True, "revpos": 1}}
     docs = [revision("d", B, A, _attachments=stub), revision("e", A)]
     rows = db.post("/_bulk_docs", json={"docs": docs, "new_edits": False}).json()
-    assert [(row["id"], row["error"]) for row in rows] == [("d", "missing_stub")]
+    assert [(row["id"], row["rev"], row["error"]) for row in rows] == [
+        ("d", f"2-{B}", "missing_stub")
+    ]
     assert db.get("/e").status_code == 200
 
 
@@ -246,6 +248,20 @@ def test_put_takes_gzip_as_it_is(db: WireDatabase) -> None:
 
 
 @pytest.mark.extension
+def test_caches_know_that_it_depends_on_the_accepted_encoding(db: WireDatabase) -> None:
+    db.put("/g/a.txt", data=gzip.compress(b"text"), headers={"Content-Encoding": "gzip"})
+    assert "Accept-Encoding" in db.get("/g/a.txt").headers["Vary"]
+
+
+def test_put_checks_the_md5_that_comes_along(db: WireDatabase) -> None:
+    content = b"a photo"
+    right = base64.b64encode(hashlib.md5(content).digest()).decode()
+    damaged = db.put("/d/a.jpg", data=b"a phot", headers={"Content-MD5": right})
+    assert damaged.status_code == 400
+    assert db.get("/d").status_code == 404
+    assert db.put("/d/a.jpg", data=content, headers={"Content-MD5": right}).status_code == 201
+
+
 def test_line_breaks_in_base64_are_no_harm(db: WireDatabase) -> None:
     wrapped = base64.encodebytes(JPEG).decode()
     db.save("d", _attachments={"p.jpg": {"data": wrapped}})

@@ -59,6 +59,12 @@ def test_a_post_body_may_hold_the_parameters(db: WireDatabase) -> None:
     assert ids(db.post("/_changes", json={"limit": 1, "since": seq}).json()) == ["d001"]
 
 
+def test_a_post_body_may_be_empty(db: WireDatabase) -> None:
+    db.save("d")
+    response = db.post("/_changes", headers={"Content-Type": "application/json"})
+    assert [row["id"] for row in response.json()["results"]] == ["d"]
+
+
 def test_limit_leaves_the_rest_pending(db: WireDatabase) -> None:
     fill(db, 5)
     page = db.changes(limit=2)

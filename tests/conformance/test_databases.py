@@ -38,7 +38,7 @@ def test_making_a_database_twice_is_file_exists(db: WireDatabase) -> None:
     assert (response.status_code, response.json()["error"]) == (412, "file_exists")
 
 
-@pytest.mark.parametrize("name", ["Upper", "1st", "a.b", "%C3%A9", "-x", "_x"])
+@pytest.mark.parametrize("name", ["Upper", "1st", "a.b", "%C3%A9", "-x", "_x", "a" + "%2F" * 99])
 def test_a_bad_name_is_illegal_database_name(wire: Wire, name: str) -> None:
     response = wire.put("/" + name)
     assert response.status_code == 400
@@ -50,6 +50,13 @@ def test_a_deleted_database_is_gone(wire: Wire) -> None:
     assert database.put().status_code == 201
     assert database.delete().status_code == 200
     assert database.get().status_code == 404
+
+
+def test_a_database_is_not_deleted_where_a_document_was_meant(db: WireDatabase) -> None:
+    rev = db.save("kept")
+    for path in (f"?rev={rev}", f"/?rev={rev}"):
+        assert db.delete(path).status_code == 400
+    assert db.json("/kept")["_rev"] == rev
 
 
 @pytest.mark.extension

@@ -6,11 +6,13 @@ import base64
 import hashlib
 import json
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import pytest
+import requests
 
 from tests.conformance.multipart_reader import read_multipart
-from tests.conformance.wire import A, B, C, D, WireDatabase, param, revision
+from tests.conformance.wire import A, B, C, D, Wire, WireDatabase, param, revision
 
 TEXT = {"a.txt": {"content_type": "image/png", "data": base64.b64encode(b"hello").decode()}}
 
@@ -240,6 +242,22 @@ def test_atts_since_gives_contents_that_are_newer(db: WireDatabase) -> None:
     attachments = db.json("/d", rev=second, atts_since=param([first]))["_attachments"]
     assert attachments["a.txt"]["stub"] is True
     assert base64.b64decode(attachments["b.txt"]["data"]) == b"new"
+
+
+def test_atts_since_comes_as_multipart_too(db: WireDatabase) -> None:
+    first = db.save("d", _attachments=TEXT)
+    response = db.get(
+        "/d", params={"atts_since": param([first])}, headers={"Accept": "multipart/related"}
+    )
+    assert response.headers["Content-Type"].startswith("multipart/related")
+
+
+@pytest.mark.parametrize("doc_id", ["household/7", "a b?c#d", "_design/a/b"])
+def test_location_is_the_documents_address(wire: Wire, db: WireDatabase, doc_id: str) -> None:
+    location = db.put("/" + quote(doc_id, safe=""), json={}).headers["Location"]
+    assert urlsplit(location).netloc == urlsplit(wire.root).netloc
+    found = requests.get(location, auth=wire.auth, timeout=60)
+    assert (found.status_code, found.json()["_id"]) == (200, doc_id)
 
 
 def test_put_without_new_edits_grafts_the_revision_it_names(db: WireDatabase) -> None:

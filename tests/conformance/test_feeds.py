@@ -81,6 +81,11 @@ def test_continuous_has_a_line_per_change_and_goes_on(db: WireDatabase) -> None:
     assert row["changes"][0]["rev"].startswith("1-")
 
 
+def test_live_is_another_word_for_continuous(db: WireDatabase) -> None:
+    with feed(db, feed="live", since=0, timeout=100) as lines:
+        assert "last_seq" in [line for line in lines if line][-1]
+
+
 def test_continuous_ends_with_a_last_seq_line(db: WireDatabase) -> None:
     db.save("d")
     with feed(db, feed="continuous", timeout=150) as lines:
@@ -111,6 +116,17 @@ def test_eventsource_has_data_and_id_lines(db: WireDatabase) -> None:
 def test_eventsource_heartbeats_are_events(db: WireDatabase) -> None:
     with feed(db, feed="eventsource", since="now", heartbeat=100) as lines:
         assert next(line for line in lines if line) == "event: heartbeat"
+
+
+def test_last_event_id_may_stand_in_the_query(db: WireDatabase) -> None:
+    # Stand-ins for a browser's own EventSource cannot send the header to another origin.
+    db.save("before")
+    last = db.changes()["last_seq"]
+    params = {"feed": "eventsource", "last-event-id": last, "timeout": 20000, "limit": 1}
+    db.save("d")
+    with feed(db, **params) as lines:
+        row = next(line for line in lines if line.startswith("data: {"))
+    assert json.loads(row.removeprefix("data: "))["id"] == "d"
 
 
 def test_last_event_id_wins_over_since(db: WireDatabase) -> None:

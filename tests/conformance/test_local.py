@@ -38,6 +38,10 @@ def test_the_new_revision_is_one_above_the_one_that_was_sent(db: WireDatabase) -
 
 
 @pytest.mark.extension
+def test_the_revision_may_stand_in_the_query(db: WireDatabase) -> None:
+    assert db.put("/_local/c?rev=0-4", json={}).json()["rev"] == "0-5"
+
+
 def test_the_last_write_wins_whatever_revision_it_names(db: WireDatabase) -> None:
     db.put("/_local/mark", json={"n": 1})
     db.put("/_local/mark", json={"n": 2, "_rev": "0-1"})

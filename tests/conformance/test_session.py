@@ -44,6 +44,15 @@ def test_post_gives_a_cookie_that_signs_in(
     assert session.json()["info"]["authenticated"] == "cookie"
 
 
+@pytest.mark.extension
+def test_who_comes_with_a_session_that_has_ended_is_nobody(wire: Wire, anonymous: Wire) -> None:
+    header = {"Cookie": "AuthSession=ended"}
+    response = anonymous.get("/_session", headers=header)
+    assert (response.status_code, response.json()["userCtx"]["name"]) == (200, None)
+    wrong = Wire(wire.root, ("admin", "wrong-password"))
+    assert wrong.get("/_session", headers=header).status_code == 401
+
+
 def test_delete_ends_the_session(anonymous: Wire) -> None:
     response = anonymous.delete("/_session")
     assert (response.status_code, response.json()) == (200, {"ok": True})

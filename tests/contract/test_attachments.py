@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
+import tracemalloc
 from base64 import b64encode
 
 import pytest
@@ -114,6 +116,18 @@ def test_encoded_content_that_is_broken_or_a_bomb_is_refused(db: Database, data:
     sent = AttachmentWrite("text/plain", data, encoding="gzip")
     (result,) = edit(db, write("a", attachments={"log.txt": sent}))
     assert isinstance(result.error, BadRequest)
+
+
+def test_a_bomb_that_grows_within_the_ratio_is_refused_without_being_held(db: Database) -> None:
+    data = gzip.compress(b"".join(os.urandom(1000) + bytes(150_000) for _ in range(450)))
+    assert len(data) * 150 > 64 * 1024 * 1024
+    sent = AttachmentWrite("text/plain", data, encoding="gzip")
+    tracemalloc.start()
+    (result,) = edit(db, write("a", attachments={"log.txt": sent}))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(result.error, BadRequest)
+    assert most < 4 * 1024 * 1024
 
 
 def test_compaction_drops_contents_that_nothing_names(db: Database) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync_server.errors import Conflict, NotFound
-from sync_server.storage.base import Database, MissingRevision, Revision
+from sync_server.storage.base import Database, MissingRevision, Revision, RevisionWrite
 from tests.contract.drafts import ORIGIN, body_of, edit, leaves, put, replicate, write
 
 
@@ -40,6 +40,8 @@ def test_an_edit_on_an_inner_or_unknown_revision_is_a_conflict(db: Database) -> 
     put(db, "a", first, n=2)
     results = edit(db, write("a", first, n=3), write("a", "7-nowhere"), write("a", n=4))
     assert [type(result.error) for result in results] == [Conflict] * 3
+    # One that remembered where it was raised would keep the whole batch in memory.
+    assert [result.error.__traceback__ for result in results if result.error] == [None] * 3
     assert body_of(db.get("a")) == {"n": 2}
 
 
@@ -247,3 +249,15 @@ def test_winners_come_in_order_with_deleted_ones_and_none_for_unknown(db: Databa
     assert unknown is None
     assert live is not None
     assert body_of(live) == {"v": 1}
+
+
+def test_a_write_says_whether_it_made_a_conflict(db: Database) -> None:
+    def conflicting(*writes: RevisionWrite) -> list[bool]:
+        return [result.conflicting for result in replicate(db, *writes)]
+
+    assert conflicting(write("a", "1-a"), write("a", "2-b", "1-a")) == [False, False]
+    assert conflicting(write("a", "2-c", "1-a")) == [True]
+    assert conflicting(write("a", "2-c", "1-a"), write("a", "3-d", "2-c", "1-a")) == [False, False]
+    assert conflicting(write("a", "2-e", "1-a", deleted=True)) == [False]
+    assert conflicting(write("b", "1-a", deleted=True), write("b", "1-b")) == [False, False]
+    assert [result.conflicting for result in edit(db, write("c"))] == [False]

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from sync_server.errors import BadRequest
-from sync_server.storage.base import Change, Database
+from sync_server.storage.base import Change, Database, DocumentStore
 from tests.contract.drafts import edit, put, replicate, write
 
 
@@ -201,3 +201,25 @@ def test_all_docs_with_keys_answers_each_key_in_order(db: Database) -> None:
         ("a", False),
         ("a", False),
     ]
+
+
+def test_a_database_knows_the_sequences_that_it_gave(db: Database, store: DocumentStore) -> None:
+    view = db.within(["02"])
+    given = [db.update_seq(), view.update_seq()]
+    for n in range(5):
+        replicate(db, write(f"d{n}", "1-a", area="02"))
+    given += [db.update_seq(), view.update_seq(), db.changes(limit=2).last_seq]
+    given += [change.seq for change in view.changes().rows]
+    assert all(db.gave(sequence) and view.gave(sequence) for sequence in given)
+
+
+def test_sequences_of_others_are_told_apart(db: Database, store: DocumentStore) -> None:
+    store.create("others")
+    other = store.database("others")
+    put(db, "a")
+    for n in range(5):
+        put(other, f"d{n}")
+    foreign = ["", "0", "5", "now", "5-", "1-g1AAAAB5", "x", "1", other.update_seq(), "9" * 300]
+    assert [sequence for sequence in foreign if db.gave(sequence)] == []
+    number, _, rest = db.update_seq().partition("-")
+    assert not db.gave(f"{int(number) + 1}-{rest}")

@@ -76,3 +76,45 @@ def test_a_full_disk_loses_nothing_and_the_push_goes_on_once_there_is_room(
     everything = [doc_id for batch in batches for doc_id in batch]
     assert missing(url, auth, everything) == {}
     assert unreadable(url, auth, everything) == []
+
+
+def test_a_large_body_that_finds_no_room_while_it_arrives_is_refused_in_words(
+    own_server: RunningServer,
+) -> None:
+    server = own_server
+    url, auth = server.db_url(), server.admin
+    document = {**revision("household:large"), "x": "y" * 4_000_000}
+    body = {"new_edits": False, "docs": [document]}
+    with full_disk(server):
+        answer = requests.post(f"{url}/_bulk_docs", json=body, auth=auth, timeout=60)
+        assert (answer.status_code, answer.json()["error"]) == (503, "service_unavailable")
+        assert requests.get(url, auth=auth, timeout=60).status_code == 200
+    answer = requests.post(f"{url}/_bulk_docs", json=body, auth=auth, timeout=60)
+    assert (answer.status_code, answer.json()) == (201, [])
+
+
+def test_an_attachment_that_finds_no_room_to_be_read_is_refused_in_words(
+    own_server: RunningServer,
+) -> None:
+    server = own_server
+    address, auth = server.db_url() + "/household:photo/large.jpg", server.admin
+    photo = b"x" * 4_000_000
+    requests.put(address, data=photo, auth=auth, timeout=60).raise_for_status()
+    _limit_files(server, 2_000_000)
+    answer = requests.get(address, auth=auth, timeout=60)
+    assert (answer.status_code, answer.json()["error"]) == (503, "service_unavailable")
+    _limit_files(server, resource.RLIM_INFINITY)
+    assert requests.get(address, auth=auth, timeout=60).content == photo
+
+
+def test_a_database_that_finds_no_room_is_refused_in_words_and_made_later(
+    own_server: RunningServer,
+) -> None:
+    server = own_server
+    address, auth = server.url + "/db/roomless", server.admin
+    _limit_files(server, 20_000)
+    answer = requests.put(address, auth=auth, timeout=60)
+    assert (answer.status_code, answer.json()["error"]) == (503, "service_unavailable")
+    _limit_files(server, resource.RLIM_INFINITY)
+    assert requests.get(address, auth=auth, timeout=60).status_code == 404
+    assert requests.put(address, auth=auth, timeout=60).status_code == 201

@@ -102,6 +102,20 @@ def test_a_client_that_expects_100_continue_gets_it(server: RunningServer) -> No
         assert wire.answer().status == 201
 
 
+def test_who_is_refused_need_not_send_the_body_that_was_announced(server: RunningServer) -> None:
+    head = b"Content-Type: application/json\r\nExpect: 100-continue\r\n"
+    with Wire(server) as wire:
+        wire.send(b"POST /db/rushit/_bulk_docs HTTP/1.1\r\nHost: x\r\n" + head)
+        wire.send(b"Content-Length: 60000000\r\n\r\n")
+        answer = wire.answer()
+        assert (answer.status, answer.headers["connection"]) == (401, "close")
+        assert wire.closed()
+    with Wire(server) as wire:
+        wire.send(b"POST /db/rushit/_bulk_docs HTTP/1.1\r\n" + wire.signed_in + head)
+        wire.send(b"Content-Length: 99999999999\r\n\r\n")
+        assert wire.answer().status == 413
+
+
 def test_a_body_may_come_in_chunks(server: RunningServer) -> None:
     head = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     with Wire(server) as wire:
@@ -135,6 +149,19 @@ def test_a_body_cut_off_in_the_middle_changes_nothing(server: RunningServer) -> 
         assert wire.closed()
     with Wire(server) as wire:
         assert wire.request("GET /db/rushit/cut-off").status == 404
+
+
+@pytest.mark.parametrize(
+    "head", [b"Content-Length: 100\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n5\r\n"]
+)
+def test_a_body_that_has_stalled_is_given_up(head: bytes) -> None:
+    with RunningServer(web_workers="1", stalled_body_seconds="1") as own, Wire(own) as wire:
+        kind = b"Content-Type: application/json\r\n"
+        wire.send(b"POST /db/rushit/_bulk_docs HTTP/1.1\r\n" + wire.signed_in + kind + head)
+        wire.send(b'{"d')
+        answer = wire.answer()
+        assert (answer.status, answer.json()["error"]) == (408, "request_timeout")
+        assert wire.closed()
 
 
 def test_a_refused_body_does_not_garble_the_next_request(server: RunningServer) -> None:

@@ -48,6 +48,9 @@ def test_settings_written_as_an_environment_read_back_the_same() -> None:
         ("BIND", "localhost"),
         ("BIND", "localhost:99999"),
         ("CORS_ORIGINS", "*"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,nginx"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("PUBLIC_URL", "sync.example.org"),
     ],
 )
 def test_an_impossible_setting_is_refused_by_name(name: str, value: str) -> None:

@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from sync_server.replication.changes_pages import pages
+from sync_server.replication.changes_query import ChangesQuery
+from sync_server.replication.filters import NO_FILTER
+from sync_server.replication.rendering import PLAIN
 from sync_server.storage.base import Database, Origin, Revisions, RevisionWrite
 from sync_server.storage.sqlite import open_store
 from sync_server.storage.sqlite.database import SQLiteDatabase
@@ -79,6 +83,22 @@ def push(db: Database) -> None:
     )
 
 
+LATEST = ChangesQuery(
+    feed="normal",
+    since="0",
+    limit=1,
+    descending=True,
+    filter=NO_FILTER,
+    all_leaves=False,
+    include_docs=False,
+    conflicts=False,
+    view=PLAIN,
+    seq_interval=1,
+    timeout=0.0,
+    heartbeat=None,
+)
+
+
 REQUESTS: dict[str, Callable[[Database], object]] = {
     "info": lambda db: db.info(),
     "idle changes": lambda db: db.changes(db.update_seq()),
@@ -88,6 +108,7 @@ REQUESTS: dict[str, Callable[[Database], object]] = {
     ],
     "the first page": lambda db: db.changes("0", limit=20),
     "the first page of an area": lambda db: db.within(["3", "5"]).changes("0", limit=20),
+    "the latest change": lambda db: list(pages(db, LATEST, "0", 1)),
     "a page of ids": lambda db: db.all_docs(startkey="d000100", limit=20),
     "a document": lambda db: db.get("d000007"),
     "what is missing": lambda db: db.revs_diff({f"d{n:06}": ["1-x"] for n in range(20)}),

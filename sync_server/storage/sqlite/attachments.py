@@ -7,7 +7,7 @@ import io
 import sqlite3
 import zlib
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, cast
 
 from conflict.revision_tree import RevisionTree
@@ -18,6 +18,11 @@ from sync_server.storage.sqlite.connections import Connections
 
 MAX_RATIO = 200
 """A gzip-encoded attachment that grows more than this is refused: nobody's photo does."""
+
+MAX_DECODED_BYTES = 64 * 1024 * 1024
+"""And one that grows beyond this: whoever does not take gzip gets it decoded."""
+
+_PIECE = 256 * 1024
 
 
 def digest_of(content: bytes) -> str:
@@ -42,15 +47,28 @@ def describe(write: AttachmentWrite, generation: int) -> AttachmentInfo:
 
 
 def _inflated_length(content: bytes) -> int:
+    """Counted piece by piece: nobody has to hold a bomb to find out that it is one."""
     inflate = zlib.decompressobj(wbits=31)
-    limit = MAX_RATIO * len(content) + 1024
+    limit = min(MAX_RATIO * len(content) + 1024, MAX_DECODED_BYTES)
+    length = 0
     try:
-        length = len(inflate.decompress(content, limit))
+        for piece in _inflated(inflate, content):
+            length += len(piece)
+            if length > limit:
+                break
     except zlib.error as error:
         raise BadRequest("An attachment is marked gzip but is not gzip data.") from error
-    if inflate.unconsumed_tail or not inflate.eof:
+    if length > limit or not inflate.eof:
         raise BadRequest("An attachment is marked gzip but is cut off, or inflates too far.")
     return length
+
+
+def _inflated(inflate: Any, content: bytes) -> Iterator[bytes]:
+    for start in range(0, len(content), _PIECE):
+        pending = content[start : start + _PIECE]
+        while pending and not inflate.eof:
+            yield inflate.decompress(pending, _PIECE)
+            pending = inflate.unconsumed_tail
 
 
 def resolve_stub(

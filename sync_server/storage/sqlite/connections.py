@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from sync_server.errors import NotFound, Unavailable
+from sync_server.errors import NotFound, StorageFull, Unavailable
 from sync_server.storage.sqlite.schema import migrate
 
 CACHE_KIB = 16_384
+KEPT_LOG_BYTES = 32 * 1024 * 1024
+"""A log that one large batch has made longer is cut to this once it is emptied."""
+
 WRITE_PATIENCE = 30.0
 """Seconds to wait for other processes' transactions before the client is told to come back."""
 
@@ -51,6 +54,7 @@ def connect(path: Path) -> sqlite3.Connection:
         PRAGMA cache_size = -{CACHE_KIB};
         PRAGMA temp_store = MEMORY;
         PRAGMA wal_autocheckpoint = 4000;
+        PRAGMA journal_size_limit = {KEPT_LOG_BYTES};
         """
     )
     return connection
@@ -76,6 +80,17 @@ def patiently(attempt: Callable[[], object]) -> None:
             pause = min(pause * 1.5, 0.01)
         else:
             return
+
+
+@contextmanager
+def full_disk_told() -> Iterator[None]:
+    """Raises StorageFull where there is no room for what SQLite writes."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) in NO_ROOM:
+            raise StorageFull from error
+        raise
 
 
 class Connections:
@@ -148,20 +163,15 @@ class Connections:
     def write(self) -> Iterator[sqlite3.Connection]:
         """A transaction: on disk when the block ends, undone where it raises."""
         self._after_fork()
-        with self._write_lock, self.read() as connection:
+        with full_disk_told(), self._write_lock, self.read() as connection:
             connection.execute("PRAGMA busy_timeout = 0")  # `patiently` waits instead
             try:
                 patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
                 yield connection
                 connection.execute("COMMIT")
-            except BaseException as error:
+            except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                if getattr(error, "sqlite_errorcode", 0) in NO_ROOM:
-                    raise Unavailable(
-                        "The server's disk is full; nothing of this was stored. Tell the"
-                        " administrator, and sync again later."
-                    ) from error
                 raise
             finally:
                 connection.execute(_WAIT_IN_SQLITE)

@@ -128,6 +128,10 @@ class SQLiteDatabase(Database):
         with self.connections.snapshot() as connection:
             return feed.changes(connection, since, limit, descending, doc_ids)
 
+    def gave(self, sequence: str) -> bool:
+        with self.connections.read() as connection:
+            return sequences.is_of(sequence, *feed.position(connection))
+
     def wait(self, since: str, timeout: float) -> bool:
         return self.watch.wait(
             timeout, None, lambda connection: feed.has_changed(connection, since)

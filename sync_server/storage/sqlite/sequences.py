@@ -83,6 +83,15 @@ def number_of(since: str, epoch: str) -> int:
     return position.number if position.scope is None and position.target is None else 0
 
 
+def is_of(sequence: str, latest: int, epoch: str) -> bool:
+    """Whether a database of this epoch, which stands at `latest`, may have given the sequence."""
+    match = _SEQUENCE.match(sequence)
+    if match is None or int(match[1]) > latest:
+        return False
+    given_epoch, _, scope = (match[2] or "").partition("-")
+    return given_epoch == epoch and (not scope or _SCOPE.match(scope) is not None)
+
+
 def read(since: str, epoch: str) -> Position:
     """What a sequence says; the beginning for one of another epoch. Raises BadRequest."""
     match = _SEQUENCE.match(since)

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import secrets
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from sync_server.errors import FileExists, IllegalDatabaseName, NotFound
 from sync_server.storage.base import DocumentStore
+from sync_server.storage.sqlite.connections import full_disk_told
 from sync_server.storage.sqlite.database import SQLiteDatabase
 from sync_server.storage.sqlite.schema import migrate
 
 _NAME = re.compile(r"[a-z][a-z0-9_$()+/-]{0,127}\Z")
 SUFFIX = ".couch.sqlite3"
+MAX_FILE_NAME = 220
+"""Bytes of a file's name before its suffixes; file systems take 255 with them."""
+
+_COMPANIONS = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a file and finds again by its name alone."""
 
 
 def open_store(path: Path) -> SQLiteStore:
@@ -33,27 +42,39 @@ class SQLiteStore(DocumentStore):
 
     def create(self, name: str) -> None:
         target = self._file(name)
-        if target.exists():
-            raise FileExists
-        draft = self.path / f"draft-{secrets.token_hex(8)}"
-        try:
-            _initialise(draft)
-            os.link(draft, target)
-        except FileExistsError:
-            raise FileExists from None
-        finally:
-            draft.unlink(missing_ok=True)
-        _sync_folder(self.path)
+        with self._turn():
+            if target.exists():
+                raise FileExists
+            draft = self.path / "draft"
+            for path in (draft, target):
+                _remove(path)  # what a crash or a full disk has left behind
+            _sync_folder(self.path)
+            with full_disk_told():
+                _initialise(draft)
+            os.rename(draft, target)
+            _sync_folder(self.path)
 
     def delete(self, name: str) -> None:
         database = self.database(name)
         database.drop()
         target = self._file(name)
-        target.unlink(missing_ok=True)
-        for suffix in ("-wal", "-shm"):
-            target.with_name(target.name + suffix).unlink(missing_ok=True)
+        with self._turn():
+            if not database.connections.is_current():
+                return  # somebody else was first, and it may have been made again since
+            target.unlink(missing_ok=True)
+            _sync_folder(self.path)
+            _remove(target)
         self._open.pop(name, None)
-        _sync_folder(self.path)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One process or greenlet at a time: a log that belongs to no file would be taken for
+        that of a file of the same name, so nobody may make one while another tidies up.
+        """
+        with open(self.path / "files.lock", "a") as lock:
+            while not _has_locked(lock.fileno()):
+                time.sleep(0.01)
+            yield
 
     def database(self, name: str) -> SQLiteDatabase:
         database = self._open.get(name)
@@ -77,7 +98,23 @@ class SQLiteStore(DocumentStore):
     def _file(self, name: str) -> Path:
         if not _NAME.match(name):
             raise IllegalDatabaseName
-        return self.path / (quote(name, safe="") + SUFFIX)
+        encoded = quote(name, safe="")
+        if len(encoded) > MAX_FILE_NAME:
+            raise IllegalDatabaseName("The database's name is too long.")
+        return self.path / (encoded + SUFFIX)
+
+
+def _has_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", *_COMPANIONS):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _initialise(path: Path) -> None:
@@ -108,7 +145,8 @@ def _uuid(path: Path) -> str:
             pass
         finally:
             draft.unlink()
-        _sync_folder(path.parent)
+        for folder in list(path.parents)[:3]:  # the folders may be new themselves
+            _sync_folder(folder)
     return path.read_text().strip()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -11,7 +12,12 @@ from sync_server.storage.sqlite import attachments, records
 from sync_server.storage.sqlite.connections import Connections
 
 STEP = 500
-"""Superseded bodies looked at in one transaction, so that writers get their turn."""
+"""Superseded bodies looked at in one transaction, so that writers get their turn. The other
+requests of this process get theirs between two steps, by a sleep of no length.
+"""
+
+FREED_PAGES = 1000
+"""Pages given back to the system in one transaction."""
 
 
 def compact(connections: Connections, horizon: int) -> None:
@@ -29,9 +35,25 @@ def compact(connections: Connections, horizon: int) -> None:
         if len(rows) < STEP:
             break
         after = rows[-1][:2]
+        time.sleep(0)
+    _give_pages_back(connections)
     with connections.read() as connection:
-        connection.execute("PRAGMA incremental_vacuum").fetchall()
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def _give_pages_back(connections: Connections) -> None:
+    """Shorten the file by its free pages, some at a time: each step moves others into the log."""
+    before = 0
+    while True:
+        with connections.write() as connection:
+            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+            if free in (0, before):
+                return
+            for _ in range(min(free, FREED_PAGES)):
+                # Without a number, too, the sqlite3 module takes one step of it: a page.
+                connection.execute("PRAGMA incremental_vacuum(1)")
+        before = free
+        time.sleep(0)
 
 
 def _document(row: Sequence[int]) -> int:

@@ -40,6 +40,8 @@ class Watch:
         self._lock = threading.Lock()
         self._waiters: set[_Waiter] = set()
         self._thread: threading.Thread | None = None
+        self._looking = threading.Event()
+        """Set once the thread has had its first look: what is committed from then on, it sees."""
         self._kick = threading.Event()
 
     def kick(self) -> None:
@@ -59,20 +61,23 @@ class Watch:
         if self._process != os.getpid():
             self._forget()
         waiter = _Waiter(areas)
-        self._enter(waiter)
+        looking = self._enter(waiter)
         try:
+            looking.wait(timeout)
             with self._connections.read() as connection:
                 changed = has_changed(connection)
             return changed or waiter.event.wait(timeout)
         finally:
             self._waiters.discard(waiter)
 
-    def _enter(self, waiter: _Waiter) -> None:
+    def _enter(self, waiter: _Waiter) -> threading.Event:
         with self._lock:
             self._waiters.add(waiter)
             if self._thread is None:
+                self._looking = threading.Event()
                 self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
                 self._thread.start()
+            return self._looking
 
     def _run(self) -> None:
         try:
@@ -90,12 +95,14 @@ class Watch:
         """Wake everybody: whoever still waits will find out why, or starts a new thread."""
         with self._lock:
             self._thread = None
+            self._looking.set()
             waiters = list(self._waiters)
         for waiter in waiters:
             waiter.event.set()
 
     def _follow(self, connection: sqlite3.Connection) -> None:
         version, seen = self._look(connection)
+        self._looking.set()
         idle = 0
         while idle < LINGER and self._connections.is_current():
             idle = 0 if self._waiters else idle + 1

@@ -61,7 +61,7 @@ class Batch:
         try:
             infos = self._attachments(document, write, revisions.start, revisions)
         except SyncError as error:
-            return WriteResult(write.doc_id, None, error)
+            return WriteResult(write.doc_id, rev, error.with_traceback(None))
         return self._store(document, write, revisions, parent, infos, origin)
 
     def _insert(self, write: RevisionWrite, revisions: Revisions, rev: str, origin: Origin) -> None:
@@ -83,7 +83,7 @@ class Batch:
             above = records.revisions_of(document.tree, parent) if parent else None
             infos = self._attachments(document, write, number, above)
         except SyncError as error:
-            return WriteResult(write.doc_id, None, error)
+            return WriteResult(write.doc_id, None, error.with_traceback(None))
         rev_hash = self._new_hash(write, parent, infos)
         revisions = Revisions(number, [rev_hash, *(above.ids if above else ())])
         if revisions.rev in document.tree:
@@ -159,11 +159,14 @@ class Batch:
     ) -> WriteResult:
         moves = document.seq != NEW and write.area not in (None, document.area)
         self._rows.touch(document, write.area)
-        self._graft(document, write, revisions, parent, infos, origin)
+        done = self._graft(document, write, revisions, parent, infos, origin)
         if moves:
             others = [leaf for leaf in document.tree.live_leaves() if leaf != revisions.rev]
             self._renew(document, others, origin)
-        return WriteResult(write.doc_id, revisions.rev)
+        conflicting = (
+            done is Graft.BRANCHED and not write.deleted and len(document.tree.live_leaves()) > 1
+        )
+        return WriteResult(write.doc_id, revisions.rev, conflicting=conflicting)
 
     def _graft(
         self,
@@ -173,7 +176,7 @@ class Batch:
         parent: str | None,
         infos: Mapping[str, AttachmentInfo],
         origin: Origin,
-    ) -> None:
+    ) -> Graft:
         tree = document.tree
         body = self._rows.keep_body(write, origin, infos)
         start, ids = revisions
@@ -183,6 +186,7 @@ class Batch:
             if above.body is not None:
                 self._rows.supersede(document, above.body)
         self._rows.drop(tree.stem(self._rows.revs_limit))
+        return done
 
     def _lengthen(self, document: Document, revisions: Revisions) -> None:
         """A known revision may come with ancestors that were not known."""

@@ -67,6 +67,40 @@ def test_people_get_a_readable_line(capfd: pytest.CaptureFixture[str]) -> None:
     assert "200 GET     /db/rushit" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_traceback_shows_no_variables(capfd: pytest.CaptureFixture[str], log_format: str) -> None:
+    logs.configure(log_format, "debug")
+    try:
+        verify("my-" + "password")
+    except ValueError:
+        logging.getLogger("b").exception("failed")
+    printed = capfd.readouterr().err
+    assert "ValueError" in printed and "verify" in printed
+    assert "my-password" not in printed
+
+
+def verify(password: str) -> None:
+    raise ValueError("it broke")
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("/db/rushit/_changes?since=0&token=sst_x", "/db/rushit/_changes"),
+        ("http://sok:sst_x@host:5984/db/rushit?a", "/db/rushit"),
+        ("http://sok:secret@host", "/"),
+        ("/db/rushit/sst_AbC-d_e", "/db/rushit/…"),
+        ("/db/sok:sst%5Fx/b", "/db/sok:…/b"),
+        ("/api/enrol/7K3M-Q9TX-2FHA", "/api/enrol/…"),
+        ("/api/enrol#code=7K3M-Q9TX-2FHA", "/api/enrol"),
+        ("/db/rushit/household:1", "/db/rushit/household:1"),
+        ("*", "/"),
+    ],
+)
+def test_a_path_is_shown_without_what_may_be_secret(target: str, shown: str) -> None:
+    assert logs.shown_path(target) == shown
+
+
 def write(log: logs.RequestLog, path: str = "/db/rushit") -> None:
     log.write(
         request_id="r-1",

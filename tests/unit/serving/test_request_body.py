@@ -60,5 +60,5 @@ def test_malformed_chunks_are_the_clients_fault(sent: bytes) -> None:
 def test_a_request_without_a_body_is_left_alone() -> None:
     nothing = io.BytesIO()
     environ = {"wsgi.input": nothing}
-    check_body(environ)
+    check_body(environ, 120)
     assert environ["wsgi.input"] is nothing
