@@ -57,14 +57,17 @@ class Departures:
 
     def note(self, database: str, account: str, changes: Iterable[Change]) -> None:
         """Remember those of the changes that are departures; on disk when this returns."""
-        gone = {change.doc_id: change.leaves for change in changes if change.departed}
+        gone: dict[str, list[str]] = {}
+        for change in changes:
+            if change.departed:
+                gone.setdefault(change.doc_id, []).extend(change.leaves)
         if not gone:
             return
         known = self.told(database, account, list(gone))
         rows = [
             {"database": database, "account": account, "document": doc_id, "revision": rev}
             for doc_id, revs in gone.items()
-            for rev in revs
+            for rev in dict.fromkeys(revs)
             if rev not in known.get(doc_id, ())
         ]
         if rows:

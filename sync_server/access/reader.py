@@ -7,7 +7,7 @@ remembered before it is told them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -18,8 +18,19 @@ from sync_server.access.memory import Memory
 from sync_server.access.permissions import replicates_whole
 from sync_server.access.scopes import Scopes, now_ms
 from sync_server.access.sealing import Seals
-from sync_server.storage.base import ChangesPage, Database, DatabaseInfo, DocumentStore
+from sync_server.storage.base import (
+    Change,
+    ChangesPage,
+    Database,
+    DatabaseInfo,
+    DocumentStore,
+    MissingRevision,
+    Revision,
+)
 from sync_server.storage.delegating import DelegatingDatabase
+from sync_server.storage.departures import departure_of
+
+Found = Revision | MissingRevision
 
 FIRST_SYNC_MS = 900_000
 """How long ago a client that begins may have begun before: a first sync that was cut off before
@@ -89,6 +100,26 @@ class Reader(DelegatingDatabase):
             rows[-1] = rows[-1]._replace(seq=self._seal.put(page.rows[-1].seq, last))
         return ChangesPage(rows, self._seal.put(page.last_seq, last), page.pending)
 
+    def open_revs(
+        self, doc_id: str, revs: Sequence[str] | None, *, latest: bool = False
+    ) -> list[Found]:
+        found = self.inner.open_revs(doc_id, revs, latest=latest)
+        self._note_served(found, latest)
+        return found
+
+    def bulk_get(
+        self, requests: Sequence[tuple[str, str | None]], *, latest: bool = False
+    ) -> list[list[Found]]:
+        found = self.inner.bulk_get(requests, latest=latest)
+        self._note_served([one for each in found for one in each], latest)
+        return found
+
+    def _note_served(self, found: Sequence[Found], latest: bool) -> None:
+        """A departure may be served that no feed has told: the document has just gone."""
+        gone = [one for one in found if latest and isinstance(one, Revision) and _is_departure(one)]
+        rows = [Change("", one.doc_id, True, [one.rev], departed=True) for one in gone]
+        self._parts.departures.note(self.name, self._account, rows)
+
     def wait(self, since: str, timeout: float) -> bool:
         seq, since_then = self._taken(since)
         return self._seen_since(since_then).wait(seq, timeout)
@@ -104,3 +135,10 @@ class Reader(DelegatingDatabase):
             return self._whole
         memory = Memory(self._account, self._scope, self._parts.gazetteer, at, now_ms())
         return self._whole.within(self._scope.areas, memory)
+
+
+def _is_departure(revision: Revision) -> bool:
+    if not revision.deleted or len(revision.revisions.ids) < 2:
+        return False
+    start, ids = revision.revisions
+    return revision.rev == departure_of(revision.doc_id, f"{start - 1}-{ids[1]}")

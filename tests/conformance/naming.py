@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-VILLAGE_ELSEWHERE = "02040101"
 ATTACHMENT = "face.jpg"
 
 
@@ -23,6 +22,8 @@ class Named:
     revs: Sequence[str]
     """Revisions that the foreign document has, and departures of them."""
     digest: str
+    village: str
+    """Where what is written would belong: where the foreign document is, and not the writer."""
     sinces: Mapping[str, str]
     """Sequences that the reader may hand in: their own, others', and forged ones."""
 
@@ -69,7 +70,7 @@ def writing(named: Named) -> Iterator[Ask]:
     Only what begins a document tells that its id is taken: ids are random, and nobody else's
     document can be made by chance.
     """
-    body = {"type": "household", "village": VILLAGE_ELSEWHERE}
+    body = {"type": "household", "village": named.village}
     for rev in named.revs:
         for params, headers in (({"rev": rev}, {}), ({}, {"If-Match": rev})):
             yield Ask("PUT", named.path, params, headers, dict(body))
@@ -90,7 +91,7 @@ def writing(named: Named) -> Iterator[Ask]:
 
 def replicating(named: Named) -> Iterator[Ask]:
     """Revisions made elsewhere, of a document that does not belong to the reader either way."""
-    body = {"type": "household", "village": VILLAGE_ELSEWHERE, "_id": named.doc_id}
+    body = {"type": "household", "village": named.village, "_id": named.doc_id}
     stub = {ATTACHMENT: {"stub": True, "digest": named.digest, "content_type": "image/jpeg"}}
     for number, rev in enumerate(named.revs):
         start, _, rev_id = rev.partition("-")

@@ -8,7 +8,7 @@ import re
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,7 @@ def foreign(office: Office, kind: str, area: str) -> None:
     office.whole.bulk_docs(writes, new_edits=False, origin=Origin("office"))
 
 
-def named(world: World, kind: str, known: bool = True) -> Named:
+def named(world: World, kind: str) -> Named:
     whole, doc_id = world.office.whole, name(kind)
     leaf = whole.state(doc_id).winner.rev
     revs = [f"1-{A}", leaf, departure_of(doc_id, f"1-{A}"), departure_of(doc_id, leaf), f"9-{A}"]
@@ -135,14 +135,14 @@ def named(world: World, kind: str, known: bool = True) -> Named:
         "forged, of everything": whole.update_seq() + "-0000000000",
         "forged, old": f"1-{whole.update_seq().partition('-')[2]}",
     }
-    return Named(name(kind, known), revs, DIGEST, sinces)
+    village = (ENDED if kind == "ended" else THERE) + "01"
+    return Named(doc_id, revs, DIGEST, village, sinces)
 
 
 def differences(world: World, kind: str, asks: Any) -> list[str]:
     """Requests that are answered otherwise for the foreign document than for an unknown one."""
-    foreign_one, unknown = named(world, kind), named(world, kind, known=False)
-    # One set of sequences, so that both are asked the same.
-    unknown = Named(unknown.doc_id, foreign_one.revs, DIGEST, foreign_one.sinces)
+    foreign_one = named(world, kind)
+    unknown = replace(foreign_one, doc_id=name(kind, known=False))
     found = []
     for ask, same in zip(asks(foreign_one), asks(unknown), strict=True):
         answer, other = world.ask(ask, foreign_one.doc_id), world.ask(same, unknown.doc_id)
@@ -156,19 +156,6 @@ def differences(world: World, kind: str, asks: Any) -> list[str]:
 def test_a_foreign_document_is_read_as_one_that_does_not_exist(world: World, kind: str) -> None:
     found = differences(world, kind, reading)
     assert not found, "\n".join(found[:5])
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_foreign_document_is_written_on_as_one_that_does_not_exist(
-    world: World, kind: str
-) -> None:
-    whole, known = world.office.whole, name(kind)
-    since, before = whole.update_seq(), whole.state(known)
-    found = differences(world, kind, writing)
-    assert not found, "\n".join(found[:5])
-    assert whole.states([known, name(kind, known=False)]) == [before, None]
-    # What was refused is kept, and its sender told.
-    assert all(row.doc_id.startswith("notice:") for row in whole.changes(since).rows)
 
 
 def test_every_endpoint_is_asked_in_these_ways(world: World, tmp_path: Path) -> None:
@@ -251,10 +238,25 @@ def test_no_feed_wakes_for_a_foreign_document(world: World) -> None:
     timer.join()
 
 
+# What follows writes: the author of what is refused is told of it, by its id.
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_foreign_document_is_written_on_as_one_that_does_not_exist(
+    world: World, kind: str
+) -> None:
+    whole, known = world.office.whole, name(kind)
+    since, before = whole.update_seq(), whole.state(known)
+    found = differences(world, kind, writing)
+    assert not found, "\n".join(found[:5])
+    assert whole.states([known, name(kind, known=False)]) == [before, None]
+    # What was refused is kept, and its sender told.
+    assert all(row.doc_id.startswith("notice:") for row in whole.changes(since).rows)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "design"])
 def test_what_replicates_to_a_foreign_document_is_answered_as_for_any_other_area(
     world: World, kind: str
 ) -> None:
-    """Last, for these write."""
     found = differences(world, kind, replicating)
     assert not found, "\n".join(found[:5])

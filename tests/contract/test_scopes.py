@@ -169,6 +169,28 @@ def test_who_never_saw_a_document_learns_nothing_by_its_departure(db: Database) 
     assert former.bulk_get([("a", gone)]) == [[found]] == [former.open_revs("a", [gone])]
 
 
+def test_what_was_listed_and_has_gone_before_it_was_fetched_is_fetched_as_gone(
+    db: Database,
+) -> None:
+    """Replicators ask for the latest; PouchDB gives up where a listed revision is missing."""
+    replicate(db, write("a", "1-a", area=HERE), write("b", "1-b", area=THERE))
+    replicate(db, write("a", "2-b", "1-a"), write("a", "2-c", "1-a"))
+    db.relocate({"a": THERE}, origin=ORIGIN)
+    view = db.within([HERE], Saw(HERE))
+    gone = {leaf: departure_of("a", leaf) for leaf in (one.rev for one in db.state("a").leaves)}
+    for listed, below in (("2-b", 1), ("1-a", 2), *((leaf, 1) for leaf in gone)):
+        (found,) = view.bulk_get([("a", listed)], latest=True)
+        assert found == view.open_revs("a", [listed], latest=True)
+        assert len(found) == below
+        for one in found:
+            assert isinstance(one, Revision) and one.deleted
+            assert one.rev in gone.values() and listed in one.revisions.revs()
+        assert view.bulk_get([("a", listed)]) == [[MissingRevision("a", listed)]]
+    unknown = [("b", "1-b"), ("a", "9-x"), ("no", "1-a")]
+    missing = [[MissingRevision(*one)] for one in unknown]
+    assert view.bulk_get(unknown, latest=True) == missing
+
+
 def test_what_a_client_wrote_goes_though_it_was_never_told(db: Database) -> None:
     reader = Reader(db, HERE)
     reader.pull()

@@ -243,6 +243,24 @@ def test_a_departure_that_is_told_late_is_noticed(office: Office) -> None:
     assert len(tablet.shows()) == 5
 
 
+def test_a_departure_that_was_served_and_not_listed_is_noticed(office: Office) -> None:
+    """The document went between the list and the fetching, and came back before the next list."""
+    (doc_id,) = fill(office, 1)
+    office.grant(HERE)
+    tablet = office.tablet()
+    page = tablet.sight().changes()
+    office.grant()
+    (found,) = tablet.sight().bulk_get([(doc_id, page.rows[0].leaves[0])], latest=True)
+    for one in found:
+        tablet.keep(doc_id, one)
+    assert tablet.shows() == {} and doc_id in tablet.trees
+    office.grant(HERE)
+    assert office.regrants.step() == 1
+    tablet.since = page.last_seq
+    tablet.pull()
+    assert list(tablet.shows()) == [doc_id]
+
+
 def test_a_crash_between_two_batches_is_made_good(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from sync_server.storage.base import (
     Revision,
     Revisions,
 )
-from sync_server.storage.departures import departed_from
+from sync_server.storage.departures import departed_from, departure_of
 from sync_server.storage.sqlite import records
 from sync_server.storage.sqlite.records import Document
 from sync_server.storage.sqlite.scopes import Scope
@@ -21,6 +21,27 @@ from sync_server.storage.sqlite.scopes import Scope
 Found = Revision | MissingRevision
 Named = tuple[str, str]
 """A document and one of its revisions."""
+
+
+def unseen(
+    connection: sqlite3.Connection, named: Sequence[Named], latest: bool, formerly: Formerly | None
+) -> dict[Named, list[Found]]:
+    """What is found of revisions of documents out of sight, before departures are looked for.
+
+    Where the latest are asked for, departures are what descends from a revision that the reader
+    may have had: it was listed to them, and the document has gone before they fetched it.
+    """
+    found: dict[Named, list[Found]] = {one: [MissingRevision(*one)] for one in named}
+    if not named or not latest:
+        return found
+    documents = records.find_many(connection, list(dict.fromkeys(doc_id for doc_id, _ in named)))
+    had = held(connection, list(documents), formerly)
+    for doc_id, rev in named:
+        if doc_id in had and rev in documents[doc_id].tree:
+            leaves = documents[doc_id].tree.leaves_below(rev)
+            gone = [MissingRevision(doc_id, departure_of(doc_id, leaf)) for leaf in leaves]
+            found[doc_id, rev] = list[Found](gone)
+    return found
 
 
 def with_departures(

@@ -57,7 +57,7 @@ class ScopedView(DelegatingDatabase):
         self._whole = whole
         self._connections = whole.connections
         self._scope = Scope.of(self.areas)
-        self._formerly = formerly
+        self._sight = self._scope, formerly
 
     def within(self, areas: Sequence[str], formerly: Formerly | None = None) -> ScopedView:
         return ScopedView(self._whole, sorted(self._scope.areas.intersection(areas)), formerly)
@@ -72,7 +72,8 @@ class ScopedView(DelegatingDatabase):
                 except NotFound:
                     if rev is None:
                         raise
-            found = self._with_departures(connection, _missing(doc_id, rev))
+            missing = [MissingRevision(doc_id, rev)] if rev else []
+            found = departing.with_departures(connection, missing, *self._sight)
         if not found or not isinstance(found[0], Revision):
             raise NotFound("missing")
         return found[0]
@@ -92,10 +93,12 @@ class ScopedView(DelegatingDatabase):
     ) -> list[Found]:
         with self._connections.snapshot() as connection:
             if self._hidden(connection, [doc_id]):
-                found: list[Found] = [MissingRevision(doc_id, rev) for rev in revs or ()]
+                named = [(doc_id, rev) for rev in revs or ()]
+                unseen = departing.unseen(connection, named, latest, self._sight[1])
+                found: list[Found] = list(itertools.chain(*unseen.values()))
             else:
                 found = reading.open_revs(connection, doc_id, revs, latest)
-            return self._with_departures(connection, found)
+            return departing.with_departures(connection, found, *self._sight)
 
     def bulk_get(
         self, requests: Sequence[tuple[str, str | None]], *, latest: bool = False
@@ -104,11 +107,15 @@ class ScopedView(DelegatingDatabase):
             hidden = self._hidden(connection, [doc_id for doc_id, _ in requests])
             asked = [request for request in requests if request[0] not in hidden]
             rows = iter(reading.bulk_get(connection, asked, latest))
+            named = [(doc_id, rev) for doc_id, rev in requests if rev and doc_id in hidden]
+            unseen = departing.unseen(connection, named, latest, self._sight[1])
             found = [
-                _missing(doc_id, rev) if doc_id in hidden else next(rows)
+                unseen.get((doc_id, rev or ""), []) if doc_id in hidden else next(rows)
                 for doc_id, rev in requests
             ]
-            flat = iter(self._with_departures(connection, list(itertools.chain(*found))))
+            flat = iter(
+                departing.with_departures(connection, list(itertools.chain(*found)), *self._sight)
+            )
         return [list(itertools.islice(flat, len(each))) for each in found]
 
     def winners(self, doc_ids: Sequence[str]) -> list[Revision | None]:
@@ -130,7 +137,7 @@ class ScopedView(DelegatingDatabase):
         """Of what is out of sight everything is missing, unless the reader may have had it."""
         with self._connections.snapshot() as connection:
             hidden = self._hidden(connection, list(revs))
-            held = departing.held(connection, sorted(hidden), self._formerly)
+            held = departing.held(connection, sorted(hidden), self._sight[1])
             asked = {one: revs[one] for one in revs if one not in hidden or one in held}
             found = reading.revs_diff(connection, asked)
         for doc_id in hidden:
@@ -167,15 +174,14 @@ class ScopedView(DelegatingDatabase):
         doc_ids: Iterable[str] | None = None,
     ) -> ChangesPage:
         self._intern(self._scope)
-        sight = self._scope, self._formerly
         with self._connections.snapshot() as connection:
             if descending:
                 return self._descending(connection, since, limit, doc_ids)
             if doc_ids is not None:
-                rows = scoped_feed.named(connection, since, *sight, doc_ids)
+                rows = scoped_feed.named(connection, since, *self._sight, doc_ids)
                 page = rows if limit is None else rows[:limit]
                 return self._page(connection, since, page, len(rows) - len(page))
-            return scoped_feed.changes(connection, since, limit, *sight, self._intern)
+            return scoped_feed.changes(connection, since, limit, *self._sight, self._intern)
 
     def _descending(
         self,
@@ -204,11 +210,10 @@ class ScopedView(DelegatingDatabase):
         return ChangesPage(rows, since if pending else ahead, pending)
 
     def wait(self, since: str, timeout: float) -> bool:
-        sight = self._scope, self._formerly
         return self._whole.watch.wait(
             timeout,
             self._scope.areas,
-            lambda connection: scoped_feed.has_changed(connection, since, *sight),
+            lambda connection: scoped_feed.has_changed(connection, since, *self._sight),
         )
 
     def all_docs(
@@ -283,11 +288,6 @@ class ScopedView(DelegatingDatabase):
             hidden.update(doc_id for doc_id, area in rows if area not in self._scope.areas)
         return hidden
 
-    def _with_departures(
-        self, connection: sqlite3.Connection, found: Sequence[Found]
-    ) -> list[Found]:
-        return departing.with_departures(connection, found, self._scope, self._formerly)
-
     def _intern(self, scope: Scope) -> None:
         if scope.name in self._whole.scopes:
             return
@@ -297,7 +297,3 @@ class ScopedView(DelegatingDatabase):
             with self._connections.write() as connection:
                 scope.intern(connection)
         self._whole.scopes.add(scope.name)
-
-
-def _missing(doc_id: str, rev: str | None) -> list[Found]:
-    return [MissingRevision(doc_id, rev)] if rev else []
