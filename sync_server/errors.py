@@ -122,6 +122,14 @@ class MissingStub(SyncError):
         "send its data."
     )
 
+    @classmethod
+    def of(cls, name: str) -> MissingStub:
+        """`name`: the attachment's."""
+        return cls(
+            f"The attachment {name!r} was sent as a stub, but no ancestor of this revision here"
+            " has it: send its data."
+        )
+
 
 class PreconditionFailed(SyncError):
     status = 412

@@ -14,7 +14,7 @@ not known yet, stands at its author's own commune until the intake learns better
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -122,9 +122,17 @@ def place(
 
 def stored_of(database: Database, documents: Sequence[Sent]) -> Stored:
     """The states of these documents and of all that they name, None for what is not stored."""
-    named = [name for doc_id, fields in documents for name in references(doc_id, fields or {})]
-    asked = list(dict.fromkeys([*(doc_id for doc_id, _ in documents), *named]))
-    return dict(zip(asked, database.states(asked), strict=True))
+    return states_of(database, [*(doc_id for doc_id, _ in documents), *names(documents)])
+
+
+def names(documents: Iterable[Sent]) -> list[str]:
+    """Ids of all that these documents say they belong to."""
+    return [name for doc_id, fields in documents for name in references(doc_id, fields or {})]
+
+
+def states_of(database: Database, doc_ids: Iterable[str]) -> Stored:
+    asked = list(dict.fromkeys(doc_ids))
+    return dict(zip(asked, database.states(asked) if asked else [], strict=True))
 
 
 def place_among(
@@ -183,6 +191,5 @@ def village_area(fields: Mapping[str, Any], places: Places) -> str | None:
 
 
 def kind(doc_id: str) -> str:
-    """The part of an id that names the document's type, with its colon."""
-    head, colon, _ = doc_id.partition(":")
-    return head + colon
+    """The part of an id that names the document's type, with its colon; empty without one."""
+    return doc_id[: doc_id.find(":") + 1]

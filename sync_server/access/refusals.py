@@ -90,6 +90,14 @@ AUTHOR = Reason(
     "administrator.",
     "ឯកសារនេះដាក់ឈ្មោះអ្នកដទៃជាអ្នកសរសេរ។ សូមចូលដោយគណនីរបស់អ្នកដែលបានកត់ត្រា ឬប្រាប់អ្នកគ្រប់គ្រង។",
 )
+ATTACHMENT = Reason(
+    "attachment",
+    "A photo or file of this document did not arrive whole. If you still have it, add it again; "
+    "else tell an administrator.",
+    "រូបថត ឬឯកសារភ្ជាប់មួយនៃឯកសារនេះមិនបានមកដល់ពេញលេញទេ។ បើអ្នកនៅមានវា សូមបន្ថែមវាម្តងទៀត "
+    "បើមិនដូច្នេះទេ សូមប្រាប់អ្នកគ្រប់គ្រង។",
+)
+"""It may be written, and storage cannot take it: a stub stands for nothing, a digest is wrong."""
 
 REASONS: Mapping[str, Reason] = {
     reason.code: reason
@@ -105,5 +113,6 @@ REASONS: Mapping[str, Reason] = {
         DEVICE,
         GENERATION,
         AUTHOR,
+        ATTACHMENT,
     )
 }

@@ -3,61 +3,115 @@
     judge ──► refused ──► quarantine (on disk) ─┐
       └─────► taken ────► storage (on disk) ────┴──► notices to authors ──► answer
 
-Nothing is answered before it is on disk, here or there. What the sender's own view of the database
-calls known is no news, whoever may write it: that is what a client is told by `_revs_diff`, too.
+Nothing is answered before it is on disk, here or there: what storage cannot take of a replicated
+batch, since an attachment did not come whole, is kept as well. What the sender's own view of the
+database calls known is no news, whoever may write it: that is what a client is told by
+`_revs_diff`, too.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from sync_server.access.accounts import Account
+from sync_server.access.placing import states_of
+from sync_server.access.refusals import ATTACHMENT
+from sync_server.errors import BadRequest, MissingStub, SyncError
 from sync_server.quarantine.keeping import Refused, keep
 from sync_server.quarantine.telling import publish_numbers
 from sync_server.replication.incoming import Incoming
 from sync_server.replication.judging import Verdict, judge
 from sync_server.replication.surroundings import origin, parts
-from sync_server.storage.base import Database, RevisionWrite, WriteResult
+from sync_server.storage.base import Database, Origin, RevisionWrite, WriteResult
+
+Named = tuple[str, str | None]
+"""A document's id and a revision."""
+Judged = tuple[Incoming, Verdict]
 
 
 def admit(
-    database: Database, sender: Account, incoming: Sequence[Incoming], *, new_edits: bool
+    database: Database,
+    sender: Account,
+    incoming: Sequence[Incoming],
+    *,
+    new_edits: bool,
+    is_batch: bool = False,
 ) -> list[WriteResult]:
     """Store what an account may write, each new document in the area where it belongs, and keep
     what it may not write; results stand in the order of the documents.
 
-    `database` is the one that the account sees.
+    `database` is the one that the account sees. `is_batch`: the answer has a row per document. Who
+    replicates a document alone is told of a stub by 412, and sends it again with all attachments,
+    as CouchDB does; any other error makes it go on without.
     """
     service, sent_by = parts(), origin(sender)
     whole = service.store.database(database.name)
     verdicts = judge(whole, sender, incoming, sent_by.received_at, new_edits=new_edits)
-    refused = [
-        (one, verdict) for one, verdict in zip(incoming, verdicts, strict=True) if verdict.reason
-    ]
+    rows = list(zip(incoming, verdicts, strict=True))
+    refused = [(one, verdict) for one, verdict in rows if verdict.reason]
     known = _known(database, [one.write for one, _ in refused]) if not new_edits else set()
     news = [(one, verdict) for one, verdict in refused if _named(one.write) not in known]
-    untold = _keep(whole, sender, news, sent_by.received_at, new_edits) if news else ()
+    untold = _keep(whole, sender, news, sent_by.received_at, new_edits)
+    results = _store(whole, rows, known, sent_by, new_edits)
+    if not new_edits and not sender.is_admin:
+        lost = (MissingStub, BadRequest) if is_batch else (BadRequest,)
+        results, broken = _refuse_broken(whole, rows, results, lost)
+        untold = [*untold, *_keep(whole, sender, broken, sent_by.received_at, new_edits)]
+    publish_numbers(service.sql, whole, untold, sent_by.received_at)
+    return results
+
+
+def _store(
+    whole: Database, rows: Sequence[Judged], known: set[Named], sent_by: Origin, new_edits: bool
+) -> list[WriteResult]:
+    """Write what may be; answers of all rows."""
     taken = [
-        # What is stored keeps its area, even if it is moved in the meantime.
-        one.write._replace(area=verdict.area) if verdict.is_new else one.write
-        for one, verdict in zip(incoming, verdicts, strict=True)
-        if not verdict.reason and not verdict.error
+        # What is stored keeps its area, even if it came or moved in the meantime.
+        one.write._replace(area_if_new=verdict.area)
+        for one, verdict in rows
+        if verdict.is_taken
     ]
     stored = whole.bulk_docs(taken, new_edits=new_edits, origin=sent_by)
-    service.metrics.revisions_written.inc(sum(result.changed for result in stored))
-    publish_numbers(service.sql, whole, untold, sent_by.received_at)
+    parts().metrics.revisions_written.inc(sum(result.changed for result in stored))
     rest = iter(stored)
     return [
-        _result(one.write, verdict, known) if verdict.reason or verdict.error else next(rest)
-        for one, verdict in zip(incoming, verdicts, strict=True)
+        next(rest) if verdict.is_taken else _result(one.write, verdict, known, new_edits)
+        for one, verdict in rows
     ]
 
 
-def _result(write: RevisionWrite, verdict: Verdict, known: set[Named]) -> WriteResult:
+def _refuse_broken(
+    whole: Database,
+    rows: Sequence[Judged],
+    results: Sequence[WriteResult],
+    lost: tuple[type[SyncError], ...],
+) -> tuple[list[WriteResult], list[Judged]]:
+    """The results, where what an attachment keeps out of storage is refused; and what that is."""
+    broken = [isinstance(result.error, lost) for result in results]
+    kept = list(itertools.compress(rows, broken))
+    stored = states_of(whole, [one.write.doc_id for one, _ in kept])
+    told = ATTACHMENT.as_error()
+    return (
+        [
+            result._replace(error=told) if is_broken else result
+            for result, is_broken in zip(results, broken, strict=True)
+        ],
+        [
+            (one, Verdict(state.area if state else verdict.area, ATTACHMENT, ATTACHMENT))
+            for one, verdict in kept
+            for state in [stored[one.write.doc_id]]
+        ],
+    )
+
+
+def _result(
+    write: RevisionWrite, verdict: Verdict, known: set[Named], new_edits: bool
+) -> WriteResult:
     """Of a document that does not go to storage."""
     doc_id, rev = _named(write)
-    if verdict.error is not None:
-        return WriteResult(doc_id, None, verdict.error)  # as storage says it of what is not there
+    if verdict.error is not None:  # as storage says it of what is not there
+        return WriteResult(doc_id, None if new_edits else rev, verdict.error)
     if (doc_id, rev) in known:
         return WriteResult(doc_id, rev, changed=False)
     return WriteResult(doc_id, rev, verdict.told.as_error() if verdict.told else None)
@@ -66,11 +120,13 @@ def _result(write: RevisionWrite, verdict: Verdict, known: set[Named]) -> WriteR
 def _keep(
     whole: Database,
     sender: Account,
-    refused: Sequence[tuple[Incoming, Verdict]],
+    refused: Sequence[Judged],
     received_at: int,
     new_edits: bool,
 ) -> Sequence[int]:
     """Answers the entries of which the sender must be told."""
+    if not refused:
+        return ()
     service = parts()
     told = keep(
         service.sql,
@@ -88,10 +144,6 @@ def _keep(
         if verdict.told:
             service.metrics.writes_refused.labels(verdict.told.code).inc()
     return told
-
-
-Named = tuple[str, str | None]
-"""A document's id and a revision."""
 
 
 def _named(write: RevisionWrite) -> Named:

@@ -74,7 +74,7 @@ def _store(
 ) -> list[WriteResult]:
     """Results in the order of the writes; local documents never go to the revision store."""
     documents = [write for write in writes if not isinstance(write, LocalWrite)]
-    results = iter(admit(database, sender, documents, new_edits=new_edits))
+    results = iter(admit(database, sender, documents, new_edits=new_edits, is_batch=True))
     return [
         _store_local(database, sender, write) if isinstance(write, LocalWrite) else next(results)
         for write in writes

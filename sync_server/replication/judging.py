@@ -1,7 +1,7 @@
 """Judging the documents of a request: who may write which, and where each belongs.
 
 Storage is asked once what it has of them, whatever their number, and once more for the authors of
-documents that are edited.
+documents that are edited. Of who writes all of a database it is asked only for what is named.
 """
 
 from __future__ import annotations
@@ -12,7 +12,16 @@ from typing import Any, NamedTuple
 import orjson
 
 from sync_server.access.accounts import Account
-from sync_server.access.placing import Sent, Stored, author_of, place_among, stored_of
+from sync_server.access.permissions import replicates_whole
+from sync_server.access.placing import (
+    Sent,
+    Stored,
+    author_of,
+    names,
+    place_among,
+    states_of,
+    stored_of,
+)
 from sync_server.access.refusals import OUTSIDE, TAKEN, Reason
 from sync_server.access.write_policy import Draft, Limits, WritePolicy
 from sync_server.errors import Conflict, MissingStub, SyncError
@@ -25,14 +34,18 @@ class Verdict(NamedTuple):
     """What is to become of a document."""
 
     area: str
-    """Where it stands, or would stand."""
-    is_new: bool
+    """Where it stands, or would stand. What is stored already may stand elsewhere all the same."""
     reason: Reason | None = None
     """It goes to quarantine, and this is why."""
     told: Reason | None = None
     """What its sender is told: of a document out of sight, as of one that is not there."""
     error: SyncError | None = None
-    """It is neither taken nor kept, and its sender told so."""
+    """It is not taken, as if storage had said so."""
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether storage is to have it."""
+        return self.reason is None and self.error is None
 
 
 def judge(
@@ -44,17 +57,10 @@ def judge(
     new_edits: bool,
 ) -> list[Verdict]:
     """One verdict for each document."""
-    sent = [Sent(one.write.doc_id, one.fields or None) for one in incoming]
-    stored = stored_of(whole, sent)
-    author = author_of(sender, whole.name, received_at)
-    areas = place_among(stored, parts().gazetteer, sent, author)
-    if sender.is_admin:
-        return [Verdict(areas[doc_id], stored[doc_id] is None) for doc_id, _ in sent]
-    cases = [
-        Case(one.write, _draft(one, new_edits), areas[one.write.doc_id], stored[one.write.doc_id])
-        for one in incoming
-    ]
-    return _Judge(whole, sender, received_at, new_edits).verdicts(cases, sent, stored)
+    judges = _Judge(whole, sender, received_at, new_edits)
+    if replicates_whole(sender, whole.name):
+        return judges.by_name(incoming)
+    return judges.by_grants(incoming)
 
 
 class Case(NamedTuple):
@@ -66,6 +72,10 @@ class Case(NamedTuple):
     """Where it stands, or would stand."""
     state: DocumentState | None
     """What is stored of it."""
+
+
+def _sent(incoming: Sequence[Incoming]) -> list[Sent]:
+    return [Sent(one.write.doc_id, one.fields or None) for one in incoming]
 
 
 def _draft(one: Incoming, new_edits: bool) -> Draft:
@@ -83,23 +93,55 @@ class _Judge:
             sender, whole.name, limits, received_at, sender.device_readmitted_at
         )
         self._scope = service.scopes.of(sender, whole.name)
-        self._places = service.gazetteer
+        self._is_admin = sender.is_admin
+        self._places = service.gazetteer.snapshot()
         self._author = author_of(sender, whole.name, received_at)
         self._whole = whole
         self._new_edits = new_edits
 
-    def verdicts(
-        self, cases: Sequence[Case], sent: Sequence[Sent], stored: Stored
-    ) -> list[Verdict]:
-        reasons: list[Reason | None] = [
-            self._reason(case.draft, case.area, case.state) for case in cases
+    def by_name(self, incoming: Sequence[Incoming]) -> list[Verdict]:
+        """Of one who writes the whole database: what is refused is refused by its name.
+
+        Where a document stands that is stored already, storage sees to as it writes. It is asked
+        here for what others belong to, and for what is to be kept.
+        """
+        sent = _sent(incoming)
+        reasons = [
+            None if self._is_admin else self._policy.refuse_name(_draft(one, self._new_edits))
+            for one in incoming
         ]
-        if not self._policy.is_replicator:
-            reasons = list(self._judge_authors(cases, reasons))
+        refused = [one.doc_id for one, reason in zip(sent, reasons, strict=True) if reason]
+        stored = states_of(self._whole, [*names(sent), *refused])
+        areas = place_among(stored, self._places, sent, self._author)
+        return [
+            Verdict(areas[one.doc_id], reason, reason)
+            for one, reason in zip(sent, reasons, strict=True)
+        ]
+
+    def by_grants(self, incoming: Sequence[Incoming]) -> list[Verdict]:
+        """Of one who writes in areas."""
+        sent = _sent(incoming)
+        stored = stored_of(self._whole, sent)
+        areas = place_among(stored, self._places, sent, self._author)
+        cases = [
+            Case(one.write, _draft(one, self._new_edits), areas[doc_id], stored[doc_id])
+            for one, (doc_id, _) in zip(incoming, sent, strict=True)
+        ]
+        reasons = [self._reason(case.draft, case.area, case.state) for case in cases]
         found = [
-            Verdict(case.area, case.state is None, reason, reason)
-            for case, reason in zip(cases, reasons, strict=True)
+            Verdict(case.area, reason, reason)
+            for case, reason in zip(cases, self._judge_authors(cases, reasons), strict=True)
         ]
+        return self._hide(cases, found, sent, stored)
+
+    def _hide(
+        self,
+        cases: Sequence[Case],
+        found: list[Verdict],
+        sent: Sequence[Sent],
+        stored: Stored,
+    ) -> list[Verdict]:
+        """The verdicts, with those on documents out of sight as the sender may be told them."""
         hidden = {
             case.draft.doc_id
             for case in cases
@@ -117,10 +159,7 @@ class _Judge:
         ]
 
     def _reason(self, draft: Draft, area: str, state: DocumentState | None) -> Reason | None:
-        reason = self._policy.refuse_name(draft)
-        if reason is not None or self._policy.is_replicator:
-            return reason
-        return self._policy.refuse(draft, area, state)
+        return self._policy.refuse_name(draft) or self._policy.refuse(draft, area, state)
 
     def _look_absent(self, case: Case, verdict: Verdict, area: str) -> Verdict:
         """What the sender is told of a document out of sight, as of one that is not there: that has
@@ -134,9 +173,9 @@ class _Judge:
             return verdict._replace(reason=verdict.reason or TAKEN, told=told or OUTSIDE)
         if verdict.reason is not None:
             return verdict._replace(told=told or OUTSIDE)
-        if any(sent.data is None for sent in case.write.attachments.values()):
-            return verdict._replace(error=MissingStub())
-        return verdict
+        stubs = (name for name, sent in case.write.attachments.items() if sent.data is None)
+        missing = next(stubs, None)
+        return verdict if missing is None else verdict._replace(error=MissingStub.of(missing))
 
     # -- authors ---------------------------------------------------------------
 

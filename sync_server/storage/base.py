@@ -103,7 +103,14 @@ class RevisionWrite(NamedTuple):
     deleted: bool = False
     attachments: Mapping[str, AttachmentWrite] = NO_ATTACHMENTS
     area: str | None = None
-    """The document's area after this write; None keeps what it has (`""` for a new one)."""
+    """The document's area after this write; None keeps what it has."""
+    area_if_new: str = ""
+    """Where a document stands that this write begins, if `area` is None."""
+
+    @property
+    def first_area(self) -> str:
+        """Where a document stands that this write begins."""
+        return self.area_if_new if self.area is None else self.area
 
 
 class WriteResult(NamedTuple):

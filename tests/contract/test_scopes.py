@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,14 +11,17 @@ import pytest
 from conflict.revision_tree import RevisionTree
 from sync_server.errors import BadRequest, NotFound
 from sync_server.storage.base import (
+    AreaCount,
     AttachmentWrite,
     Database,
     MissingRevision,
     Revision,
+    RevisionWrite,
     RevsDiff,
+    WriteResult,
 )
 from sync_server.storage.departures import departure_of
-from tests.contract.drafts import ORIGIN, body_of, replicate, write
+from tests.contract.drafts import ORIGIN, body_of, edit, replicate, write
 
 HERE, THERE, BEYOND, NATION = "020301", "020302", "020401", ""
 
@@ -103,6 +106,27 @@ def test_other_areas_look_as_if_they_were_not_there(db: Database) -> None:
     assert [row.doc_id for row in view.changes(descending=True).rows] == ["nation", "mine"]
     assert visible(db, HERE, NATION) == {"mine": "1-a", "nation": "1-n"}
     assert (view.info().doc_count, view.all_docs().total_rows) == (2, 2)
+
+
+@pytest.mark.parametrize("send", [replicate, edit])
+@pytest.mark.parametrize("attached", [False, True])
+def test_an_area_for_a_new_document_moves_none_that_is_there(
+    db: Database, send: Callable[..., list[WriteResult]], attached: bool
+) -> None:
+    files = {"face": AttachmentWrite("image/jpeg", b"face")} if attached else {}
+
+    def begun(doc_id: str, area: str, *path: str) -> RevisionWrite:
+        return write(doc_id, *path, attachments=files)._replace(area_if_new=area)
+
+    first = () if send is edit else ("1-a",)
+    (result,) = send(db, begun("a", HERE, *first))
+    assert db.state("a").area == HERE
+    path = (result.rev,) if send is edit else ("2-b", "1-a")
+    (result,) = send(db, begun("a", THERE, *path))
+    assert result.error is None and db.state("a").area == HERE
+    send(db, begun("b", HERE, *first)._replace(area=THERE))
+    assert db.state("b").area == THERE, "an area that is said outright counts"
+    assert db.counts([HERE, THERE]) == {HERE: AreaCount(1, 0), THERE: AreaCount(1, 0)}
 
 
 def test_a_document_that_leaves_departs_once_and_for_those_who_had_it(db: Database) -> None:

@@ -1,5 +1,6 @@
-"""Whatever batch an account pushes: each document of it is stored, or in quarantine as it was sent,
-or its sender was told that it was neither.
+"""Whatever batch an account pushes: each document of it is stored, or in quarantine as it was sent.
+Refused whole are only batches that are malformed; a row of them has another error only where a
+client edits (a conflict), or is an admin's.
 """
 
 from __future__ import annotations
@@ -214,6 +215,7 @@ def _check_revisions(
 ) -> None:
     refused = Counter((row["id"], row.get("rev")) for row in rows if row["error"] == "forbidden")
     others = {row["id"] for row in rows if row["error"] != "forbidden"}
+    assert sender == "root" or not others
     named = Counter((document["_id"], document["_rev"]) for document in batch)
     for document in batch:
         name = (document["_id"], document["_rev"])

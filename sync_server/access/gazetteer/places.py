@@ -56,13 +56,17 @@ class Edition:
 
 
 @dataclass(frozen=True, slots=True)
-class _Codes:
+class Codes:
     """What one import left, and the stamp's mark from before it was read."""
 
     mark: Mark
     number: int | None
     codes: frozenset[str]
     areas: Sequence[str]
+
+    def knows(self, code: str) -> bool:
+        """Whether there is a place of that code."""
+        return code in self.codes
 
 
 class Gazetteer:
@@ -75,14 +79,18 @@ class Gazetteer:
         self.stamp = stamp
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: _Codes | None = None
+        self._kept: Codes | None = None
         self._recheck_at = 0.0
 
     # -- codes: on the path of requests ------------------------------------------
 
     def knows(self, code: str) -> bool:
         """Whether there is a place of that code."""
-        return code in self._codes().codes
+        return self._codes().knows(code)
+
+    def snapshot(self) -> Codes:
+        """All codes there are now, for who asks of many: one `stat` for all of them."""
+        return self._codes()
 
     def areas_within(self, area: str) -> Sequence[str]:
         """The area itself and all areas in it, down to communes; in order."""
@@ -154,14 +162,14 @@ class Gazetteer:
 
     # -- inside ------------------------------------------------------------------------
 
-    def _codes(self) -> _Codes:
+    def _codes(self) -> Codes:
         kept, mark = self._kept, self.stamp.mark()
         if kept is not None and kept.mark == mark and self._clock() < self._recheck_at:
             return kept
         with self._lock:
             return self._refreshed(mark)
 
-    def _refreshed(self, mark: Mark) -> _Codes:
+    def _refreshed(self, mark: Mark) -> Codes:
         kept, now = self._kept, self._clock()
         if kept is not None and kept.mark == mark and now < self._recheck_at:
             return kept  # Another thread was first.
@@ -188,7 +196,7 @@ def latest_import(connection: Connection) -> Edition | None:
     return None if row is None else Edition(**row)
 
 
-def _read(connection: Connection, mark: Mark, number: int | None) -> _Codes:
+def _read(connection: Connection, mark: Mark, number: int | None) -> Codes:
     codes = connection.execute(select(gazetteer_units.c.code)).scalars().all()
     areas = tuple(sorted(code for code in codes if len(code) <= COMMUNE_DIGITS))
-    return _Codes(mark, number, frozenset(codes), areas)
+    return Codes(mark, number, frozenset(codes), areas)

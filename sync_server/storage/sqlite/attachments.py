@@ -93,10 +93,7 @@ def resolve_stub(
         info = records.load_attachments(text).get(name) if text else None
         if info is not None and stub.digest in (None, info.digest):
             return info
-    raise MissingStub(
-        f"The attachment {name!r} was sent as a stub, but no ancestor of this revision here"
-        " has it: send its data."
-    )
+    raise MissingStub.of(name)
 
 
 def save(connection: sqlite3.Connection, document: int, contents: Mapping[str, bytes]) -> None:

@@ -71,7 +71,8 @@ class Batch:
         body = rows.keep_body(write, origin)
         ids = revisions.ids[: rows.revs_limit]
         tree = RevisionTree.encode_path(revisions.start, ids, deleted=write.deleted, body=body)
-        document = Document(rows.new_number(), write.doc_id, write.area or "", NEW, rev, tree)
+        number = rows.new_number()
+        document = Document(number, write.doc_id, write.first_area, NEW, rev, tree)
         rows.insert(document, write.deleted, body)
         self._documents[write.doc_id] = document
 
@@ -159,8 +160,9 @@ class Batch:
         infos: Mapping[str, AttachmentInfo],
         origin: Origin,
     ) -> WriteResult:
-        moves = document.seq != NEW and write.area not in (None, document.area)
-        self._rows.touch(document, write.area)
+        is_new = document.seq == NEW
+        moves = not is_new and write.area not in (None, document.area)
+        self._rows.touch(document, write.first_area if is_new else write.area)
         done = self._graft(document, write, revisions, infos, origin)
         if moves:
             others = [leaf for leaf in document.tree.live_leaves() if leaf != revisions.rev]
