@@ -16,8 +16,8 @@ _numbers = itertools.count(secrets.randbits(32))
 
 
 def _new_id() -> str:
-    """Distinct in this process by the number, among processes by their own ids."""
-    return f"{os.getpid():x}-{next(_numbers):x}"
+    """16 digits: distinct in this process by the number, among processes by their own ids."""
+    return f"{os.getpid():08x}{next(_numbers) & 0xFFFFFFFF:08x}"
 
 
 def request_id(environ: dict[str, Any]) -> str:
