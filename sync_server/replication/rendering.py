@@ -13,6 +13,7 @@ from flask import Response
 
 from sync_server.errors import NotFound, SyncError
 from sync_server.replication.identifiers import split_revision
+from sync_server.replication.lean_flask import WholeResponse
 from sync_server.storage.base import AttachmentInfo, Database, Leaf, Revision, Revisions
 
 WHOLE_BYTES = 1024 * 1024
@@ -26,7 +27,7 @@ def json_response(
 ) -> Response:
     """The value as JSON; bytes are JSON already."""
     body = value if isinstance(value, bytes) else orjson.dumps(value)
-    return Response(body + b"\n", status, [*JSON_HEADERS, *headers])
+    return WholeResponse(body + b"\n", status, [*JSON_HEADERS, *headers])
 
 
 def stream_response(

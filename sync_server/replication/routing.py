@@ -11,13 +11,14 @@ segment, and the converters decode what they matched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
-from flask import Flask, Request, Response
-from flask.sessions import NullSession, SessionInterface, SessionMixin
+from flask import Request
 from werkzeug.routing import BaseConverter, MapAdapter
+
+from sync_server.replication.lean_flask import LeanFlask
 
 _PATH_SAFE = "!$&'()*+,/:;=@~"
 _SEGMENT_SAFE = "!$&'()*+,:;=@~"
@@ -75,19 +76,7 @@ class AttachmentNameConverter(_DecodedConverter):
         return quote(str(value), safe=_PATH_SAFE)
 
 
-class _NoSessions(SessionInterface):
-    """Flask's own sessions are not used: who asks is proven anew by each request."""
-
-    _session = NullSession()
-
-    def open_session(self, app: Flask, request: Request) -> NullSession:
-        return self._session
-
-    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """There is none to save."""
-
-
-class RawPathFlask(Flask):
+class RawPathFlask(LeanFlask):
     """A Flask app whose rules match the raw path, and which never redirects.
 
     Cloudant Sync treats any 3xx as failure, so `/db/x` and `/db/x/` are the same and doubled
@@ -96,7 +85,6 @@ class RawPathFlask(Flask):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.session_interface = _NoSessions()
         self.url_map.strict_slashes = False
         self.url_map.merge_slashes = False
         self.url_map.redirect_defaults = False
@@ -104,9 +92,8 @@ class RawPathFlask(Flask):
             db=DatabaseNameConverter, docid=DocumentIdConverter, attname=AttachmentNameConverter
         )
 
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """No view here is a coroutine, and looking for one costs each request several times."""
-        return func
+    def path_key(self, request: Request) -> tuple[str, str]:
+        return request.method, raw_path(request.environ)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         if request is None:

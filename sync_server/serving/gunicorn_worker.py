@@ -33,6 +33,7 @@ from sync_server.serving.http import Gateway, SyncResponse
 from sync_server.serving.lifeline import die_with_parent
 from sync_server.serving.logs import RequestLog, shown_path
 from sync_server.serving.request_body import AWAITED_KEY, check_body
+from sync_server.serving.request_counts import RequestCounts
 from sync_server.serving.request_id import request_id
 
 LONGEST_REQUEST_LINE = 65_536
@@ -70,6 +71,19 @@ class _Request(message.Request):  # type: ignore[misc]
                 _trusted.clear()
             trusted = _trusted[address] = bool(super()._peer_is_trusted_proxy())
         return trusted
+
+    def parse_headers(self, data: bytes, from_trailer: bool = False) -> Any:
+        """The requests of a connection repeat their headers: the same bytes are read once."""
+        if from_trailer:
+            return super().parse_headers(data, from_trailer)
+        known = getattr(self.unreader, "head", None)
+        if known is not None and known[0] == data:
+            _, headers, self.scheme = known
+            return headers
+        headers = super().parse_headers(data)
+        if not self._expected_100_continue:
+            self.unreader.head = (data, headers, self.scheme)
+        return headers
 
 
 _trusted: dict[str, bool] = {}
@@ -117,6 +131,7 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
         servers = [self._listen(listener) for listener in self.sockets]
         while self.alive:
             self.notify()
+            self.log.publish_counts()
             gevent.sleep(_POLL_SECONDS)
         self.parts.stopping.set()
         for server in servers:
@@ -127,6 +142,7 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
             gevent.sleep(_POLL_SECONDS)
         for server in servers:
             server.stop(timeout=0.5)
+        self.log.publish_counts()
         self.parts.activity.close()
 
     def _listen(self, listener: Any) -> StreamServer:
@@ -254,9 +270,11 @@ class SyncLogger(glogging.Logger):  # type: ignore[misc]
 
     def attach(self, parts: Parts) -> None:
         """From now on, log and count requests; in each web process after its fork."""
-        self._metrics = parts.metrics
         self._requests = RequestLog(parts.settings.log_format, parts.settings.log_level)
-        self._count = _Counters(parts)
+        self._counts = RequestCounts(parts.metrics)
+
+    def publish_counts(self) -> None:
+        self._counts.publish()
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], seconds: float) -> None:
         """Called by gunicorn at the end of every request."""
@@ -264,7 +282,7 @@ class SyncLogger(glogging.Logger):  # type: ignore[misc]
             return
         endpoint = environ.get(ENDPOINT_KEY)
         method = environ["REQUEST_METHOD"]
-        self._count.request(endpoint or "none", method, resp.status_code, seconds, resp.sent)
+        self._counts.note(endpoint or "none", method, resp.status_code, seconds, resp.sent)
         self._requests.write(
             request_id=request_id(environ),
             method=method,
@@ -275,29 +293,3 @@ class SyncLogger(glogging.Logger):  # type: ignore[misc]
             endpoint=endpoint,
             account=environ.get(ACCOUNT_KEY),
         )
-
-
-class _Counters:
-    """The labelled metrics, resolved once per label set instead of once per request."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._metrics = parts.metrics
-        self._requests: dict[tuple[str, str, int], Any] = {}
-        self._seconds: dict[str, Any] = {}
-
-    def request(self, endpoint: str, method: str, status: int, seconds: float, sent: int) -> None:
-        key = (endpoint, method, status)
-        counter = self._requests.get(key)
-        if counter is None:
-            known = method if method in _METHODS else "other"
-            counter = self._metrics.requests.labels(endpoint, known, str(status))
-            self._requests[(endpoint, known, status)] = counter
-        counter.inc()
-        histogram = self._seconds.get(endpoint)
-        if histogram is None:
-            histogram = self._seconds[endpoint] = self._metrics.request_seconds.labels(endpoint)
-        histogram.observe(seconds)
-        self._metrics.response_bytes.inc(sent or 0)
-
-
-_METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "COPY", "OPTIONS", "PATCH"}

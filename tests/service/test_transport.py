@@ -191,3 +191,31 @@ def test_answers_are_compressed_for_who_accepts_it(server: RunningServer) -> Non
             assert answer.headers["content-encoding"] == coding
             assert answer.headers["vary"] == "Accept-Encoding"
         assert "content-encoding" not in wire.request("GET /db/rushit/_all_docs").headers
+
+
+def test_each_request_of_a_connection_is_who_it_says_it_is(server: RunningServer) -> None:
+    """Heads that repeat are read once; what differs by one byte is another head."""
+    with Wire(server) as wire:
+        right = wire.signed_in
+        for _ in range(3):
+            assert wire.request("GET /db/rushit").status == 200
+        wire.signed_in = right.replace(b"Basic ", b"Basic A")
+        assert wire.request("GET /db/rushit").status == 401
+        wire.signed_in = b"Host: x\r\n"
+        assert wire.request("GET /db/rushit").status == 401
+        wire.signed_in = right
+        assert wire.request("GET /db/rushit").status == 200
+        assert wire.request("PUT /db/rushit/heads", b"", b"{}").status == 201
+        assert wire.request("PUT /db/rushit/heads", b"", b"{}").status == 409
+        assert wire.request("PUT /db/rushit/tails", b"", b"[]").status == 400
+
+
+def test_who_repeats_an_expectation_is_asked_each_time_for_the_body(server: RunningServer) -> None:
+    with Wire(server) as wire:
+        for name in (b"first", b"second"):
+            head = b"PUT /db/rushit/expected-" + name + b" HTTP/1.1\r\n" + wire.signed_in
+            wire.send(head + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+            assert wire.file.readline() == b"HTTP/1.1 100 Continue\r\n"
+            assert wire.file.readline() == b"\r\n"
+            wire.send(b"{}")
+            assert wire.answer().status == 201

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 from pathlib import Path
 
 import pytest
 
 from sync_server.storage.sqlite import open_store
+from sync_server.storage.sqlite.log_room import STEP, make_room
 from tests.contract.drafts import edit, put, write
 
 FILE = "notes.couch.sqlite3"
@@ -106,3 +108,47 @@ def test_a_log_that_one_batch_made_long_is_cut_again(tmp_path: Path) -> None:
     for n in range(2):
         put(db, f"after{n}")
     assert log.stat().st_size <= 32 * 1024 * 1024
+
+
+def test_a_log_has_room_before_it_is_needed_and_the_room_is_nothing_to_who_reads(
+    tmp_path: Path,
+) -> None:
+    store = open_store(tmp_path / "here")
+    store.create("notes")
+    database = store.database("notes")
+    ids = [f"document-{number:03}" for number in range(300)]
+    log = tmp_path / "here" / (FILE + "-wal")
+    lengths = set()
+    for doc_id in ids:
+        put(database, doc_id, text="x" * 5_000)
+        lengths.add(log.stat().st_size)
+    outgrown = [length for length in lengths if length % STEP]
+    assert len(outgrown) <= max(lengths) // STEP + 1
+
+    after_a_crash = tmp_path / "there"
+    shutil.copytree(tmp_path / "here", after_a_crash)
+    found = open_store(after_a_crash).database("notes").all_docs()
+    assert [row.doc_id for row in found.rows] == ids
+
+
+def test_two_processes_that_write_in_turns_make_room_once(tmp_path: Path) -> None:
+    here, there = open_store(tmp_path), open_store(tmp_path)
+    here.create("notes")
+    for number in range(5):
+        for store in (here, there):
+            put(store.database("notes"), f"{id(store)}-{number}")
+    assert (tmp_path / (FILE + "-wal")).stat().st_size == STEP
+
+
+def test_where_there_is_no_room_a_commit_may_still_find_enough(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    make_room(str(log))
+    assert not log.exists()
+    log.write_bytes(b"frames")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6, limits[1]))
+    try:
+        make_room(str(log))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert log.read_bytes() == b"frames"

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from sync_server.errors import NotFound, StorageFull, Unavailable
+from sync_server.storage.sqlite.log_room import make_room
 from sync_server.storage.sqlite.schema import migrate
 
 CACHE_KIB = 16_384
@@ -98,6 +99,7 @@ class Connections:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._log = f"{path}-wal"
         self._forget()
 
     def _forget(self) -> None:
@@ -167,6 +169,7 @@ class Connections:
             connection.execute("PRAGMA busy_timeout = 0")  # `patiently` waits instead
             try:
                 patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+                make_room(self._log)
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
