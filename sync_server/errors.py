@@ -18,7 +18,8 @@ class SyncError(Exception):
     """Seconds after which it is worth trying again, where that is known."""
 
     def __init__(self, reason: str | None = None) -> None:
-        self.reason = reason or self.default_reason
+        # What a client sent may stand in it, and be no text that UTF-8 can hold.
+        self.reason = (reason or self.default_reason).encode(errors="replace").decode()
         super().__init__(self.reason)
 
 
@@ -144,8 +145,16 @@ class RequestTooLarge(SyncError):
 
 
 class DocumentTooLarge(RequestTooLarge):
+    """A document that is over a limit; `code` says over which: `document_bytes`, `attachments`,
+    `attachment_bytes`, `revisions`, `depth`, `integers`, `text`, `leaves`.
+    """
+
     error = "document_too_large"
     default_reason = "The document is larger than this server takes: split it."
+
+    def __init__(self, reason: str | None = None, code: str = "document_bytes") -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class UnsupportedMediaType(SyncError):
@@ -186,13 +195,23 @@ class NotImplementedHere(SyncError):
 
 
 class Unavailable(SyncError):
+    """Not now: the one refusal that every client in use takes as a reason to come again."""
+
     status = 503
     error = "service_unavailable"
-    default_reason = "The server is busy: try again in a moment."
+    default_reason = (
+        "The server is busy: sync again in a minute. / "
+        "ម៉ាស៊ីនមេកំពុងរវល់៖ សូមធ្វើសមកាលកម្មម្តងទៀតក្នុងមួយនាទីទៀត។"
+    )
+
+    def __init__(self, reason: str | None = None, *, retry_after: int | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class StorageFull(Unavailable):
     default_reason = (
         "The server's disk is full; nothing of this was stored. Tell the administrator, and sync "
-        "again later."
+        "again later. / ថាសរបស់ម៉ាស៊ីនមេពេញហើយ មិនបានរក្សាទុកអ្វីទេ៖ សូមប្រាប់អ្នកគ្រប់គ្រង "
+        "រួចធ្វើសមកាលកម្មម្តងទៀតពេលក្រោយ។"
     )

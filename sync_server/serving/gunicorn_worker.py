@@ -5,6 +5,7 @@
   gets `stop_seconds`.
 - A body left unread is drained only so far; then the connection ends, gently, so that the
   answer still arrives.
+- A connection whose other end has gone without a word is noticed and ended.
 - Each request is logged and counted without gunicorn's own chain.
 """
 
@@ -14,6 +15,7 @@ import errno
 import socket
 import time
 import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -28,6 +30,8 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
 from sync_server.parts import Parts
+from sync_server.replication.surroundings import EXTENSION, Runtime
+from sync_server.serving.connections import EvenServer, notice_loss
 from sync_server.serving.edge import ENDPOINT_KEY
 from sync_server.serving.http import Gateway, SyncResponse
 from sync_server.serving.lifeline import die_with_parent
@@ -48,7 +52,15 @@ ACCOUNT_KEY = "sync_server.account"
 # revision they want in `open_revs` or `atts_since`, which takes several times that.
 message.MAX_REQUEST_LINE = LONGEST_REQUEST_LINE
 
-_CLIENT_IS_GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)
+_CLIENT_IS_GONE = (
+    errno.EPIPE,
+    errno.ECONNRESET,
+    errno.ENOTCONN,
+    errno.EBADF,
+    errno.ETIMEDOUT,
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+)
 
 _STATUS_OF = {
     errors.LimitRequestLine: (414, "uri_too_long", "URI Too Long"),
@@ -118,6 +130,8 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
         application: Any = self.wsgi
         self.parts: Parts = application.extensions["sync_server"]
         self.log.attach(self.parts)
+        runtime: Runtime = application.extensions[EXTENSION]
+        runtime.turns.round_of_loop = self._count_rounds()
 
         stalled_seconds = self.parts.settings.stalled_body_seconds
 
@@ -126,6 +140,18 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
             return application(environ, start_response)
 
         self.wsgi = with_checked_body
+
+    def _count_rounds(self) -> Callable[[], int]:
+        """What answers how often the event loop has gone round."""
+        rounds = 0
+
+        def another() -> None:
+            nonlocal rounds
+            rounds += 1
+
+        self._each_round = gevent.get_hub().loop.check(ref=False)
+        self._each_round.start(another)
+        return lambda: rounds
 
     def run(self) -> None:
         servers = [self._listen(listener) for listener in self.sockets]
@@ -147,11 +173,10 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
 
     def _listen(self, listener: Any) -> StreamServer:
         listener.setblocking(1)
-        server = StreamServer(
+        serve = EvenServer if self.cfg.workers > 1 else StreamServer
+        server = serve(
             listener, handle=partial(self.handle, listener), spawn=Pool(self.worker_connections)
         )
-        if self.cfg.workers > 1:
-            server.max_accept = 1
         server.start()
         return server
 
@@ -161,6 +186,7 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
         try:
             client.setblocking(1)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            notice_loss(client, self.parts.settings.lost_connection_seconds)
             parser = _DrainingParser(self.cfg, client, addr)
             gateway = self._gateway(listener)
             while True:

@@ -20,6 +20,7 @@ from sync_server.storage.base import (
     DatabaseInfo,
     DocumentState,
     Formerly,
+    LeafLimits,
     LocalDocument,
     MissingRevision,
     Origin,
@@ -43,7 +44,7 @@ class SQLiteDatabase(Database):
         self.watch = Watch(self.connections)
         self.scopes: set[str] = set()
         """Names of sets of areas that are known to be interned."""
-        self._compacting = False
+        self.is_compacting = False
 
     def within(self, areas: Sequence[str], formerly: Formerly | None = None) -> ScopedView:
         return ScopedView(self, areas, formerly)
@@ -57,11 +58,12 @@ class SQLiteDatabase(Database):
         new_edits: bool,
         origin: Origin,
         whole: bool = False,
+        leaf_limits: LeafLimits | None = None,
     ) -> list[WriteResult]:
         if not writes:
             return []
         with self.connections.write() as connection:
-            batch = Batch(connection, [write.doc_id for write in writes])
+            batch = Batch(connection, [write.doc_id for write in writes], leaf_limits)
             store = batch.edit if new_edits else batch.replicate
             results = [store(write, origin) for write in writes]
             if whole:
@@ -172,10 +174,12 @@ class SQLiteDatabase(Database):
         with self.connections.read() as connection:
             return local.get(connection, owner, doc_id)
 
-    def put_local(self, owner: str, doc_id: str, rev: str | None, body: bytes) -> str:
+    def put_local(
+        self, owner: str, doc_id: str, rev: str | None, body: bytes, *, keep: int | None = None
+    ) -> str:
         number = local.next_number(rev)
         with self.connections.write() as connection:
-            local.put(connection, owner, doc_id, number, body)
+            local.put(connection, owner, doc_id, number, body, keep)
         return f"0-{number}"
 
     def delete_local(self, owner: str, doc_id: str) -> None:
@@ -226,7 +230,7 @@ class SQLiteDatabase(Database):
             file_size=pages * page_size,
             active_size=(pages - free) * page_size,
             external_size=(pages - free) * page_size,
-            compact_running=self._compacting,
+            compact_running=self.is_compacting,
         )
 
     def revs_limit(self) -> int:
@@ -290,14 +294,14 @@ class SQLiteDatabase(Database):
         return sequences.token(latest if number is None else number, epoch)
 
     def compact(self, horizon: str | None = None) -> None:
-        self._compacting = True
+        self.is_compacting = True
         try:
             with self.connections.read() as connection:
                 latest, epoch = feed.position(connection)
             limit = latest if horizon is None else sequences.number_of(horizon, epoch)
             upkeep.compact(self.connections, limit)
         finally:
-            self._compacting = False
+            self.is_compacting = False
 
     def flush(self) -> None:
         """Nothing to do: a commit returns once it is on disk (`synchronous=FULL`)."""
