@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from conflict.canonical import MISSING, Missing, canonical, same
+from conflict.clocks import Claim, believed
 from conflict.policies import Change, Chosen, policy
 
 DEFAULT_POLICY = "manual"
+ATTACHMENTS = "_attachments/"
+"""Before an attachment's name, where it stands among the fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +28,55 @@ class Version:
     rev: str
     fields: Mapping[str, Any]
     attachments: Mapping[str, str]
-    captured_at: int
+    captured_at: int | None
+    """Milliseconds since 1970 by the tablet's corrected clock; None where it is not said."""
     device: str = ""
     account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
+    """The state that the leaves have in common."""
+
     rev: str
     fields: Mapping[str, Any]
     attachments: Mapping[str, str]
+    captured_at: int | None = None
+    device: str = ""
+
+
+class Why(Enum):
+    """How a field came to its value, or why it came to none."""
+
+    UNCHANGED = "unchanged"
+    """No leaf changed it."""
+    ONE = "one"
+    """One leaf changed it, or several to the same value."""
+    POLICY = "policy"
+    """Several changed it differently, and its policy chose."""
+    MANUAL = "manual"
+    """Several changed it differently, and only a person can tell."""
+    NO_BASE = "no_base"
+    """The leaves differ, and no common state is there to tell who changed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMerge:
+    """What every leaf says of one field, what becomes of it, and why."""
+
+    field: str
+    policy: str
+    base: Any
+    """MISSING where the base does not have it, or there is no base."""
+    values: Mapping[str, Any]
+    """By leaf; MISSING where it is not there. An attachment's value is its digest."""
+    changed_by: Sequence[str]
+    """Leaves whose value is not the base's."""
+    chosen: Chosen | None
+    """None: a person must choose."""
+    why: Why
+    suggested: Chosen | None = None
+    """What the policy would choose where a person must."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,34 +100,85 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    fields: Mapping[str, Any]
-    attachments: Mapping[str, str]
-    """Name → the leaf (or base) revision that has the content."""
-    conflicts: Sequence[FieldConflict]
-    overrides: Sequence[Override]
+    """Every field, attachments last, in the order in which the merged document has them."""
+
+    items: Sequence[FieldMerge]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The merged body; what is in conflict is left out."""
+        return {
+            item.field: item.chosen.value
+            for item in self.items
+            if item.chosen is not None
+            and not isinstance(item.chosen.value, Missing)
+            and not item.field.startswith(ATTACHMENTS)
+        }
+
+    @property
+    def attachments(self) -> dict[str, str]:
+        """Name → a leaf that has the content: the winner if it does, which costs tablets least."""
+        return {
+            item.field.removeprefix(ATTACHMENTS): next(
+                rev for rev, digest in item.values.items() if digest == item.chosen.value
+            )
+            for item in self.items
+            if item.field.startswith(ATTACHMENTS)
+            and item.chosen is not None
+            and not isinstance(item.chosen.value, Missing)
+        }
+
+    @property
+    def conflicts(self) -> list[FieldConflict]:
+        return [
+            FieldConflict(item.field, item.base, item.values)
+            for item in self.items
+            if item.chosen is None
+        ]
+
+    @property
+    def overrides(self) -> list[Override]:
+        return [
+            Override(item.field, rev, item.values[rev], item.chosen.value)
+            for item in self.items
+            if item.chosen is not None
+            for rev in sorted(item.changed_by)
+            if rev not in item.chosen.taken
+        ]
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether no leaf differs from the base in anything."""
+        return not any(item.changed_by for item in self.items)
 
 
 def merge(base: Base | None, versions: Sequence[Version], policies: Mapping[str, str]) -> Merge:
     """`versions`: the live leaves, the winner first (it gives the order of the fields)."""
-    fields: dict[str, Any] = {}
-    conflicts: list[FieldConflict] = []
-    overrides: list[Override] = []
-    for name in _names(base, versions):
-        before = base.fields.get(name, MISSING) if base else MISSING
-        values = {version.rev: version.fields.get(name, MISSING) for version in versions}
-        chosen = _choose(name, before, versions, base is not None, policies)
-        if chosen is None:
-            conflicts.append(FieldConflict(name, before, values))
-            continue
-        if not isinstance(chosen.value, Missing):
-            fields[name] = chosen.value
-        overrides += [
-            Override(name, rev, value, chosen.value)
-            for rev, value in sorted(values.items())
-            if rev not in chosen.taken and not same(value, before)
-        ]
-    attachments, torn = _merge_attachments(base, versions)
-    return Merge(fields, attachments, [*conflicts, *torn], overrides)
+    times = _times(base, versions)
+    fields = [
+        _merge_field(
+            name,
+            policies.get(name, DEFAULT_POLICY),
+            base.fields.get(name, MISSING) if base else MISSING,
+            {version.rev: version.fields.get(name, MISSING) for version in versions},
+            times,
+            base is not None,
+        )
+        for name in _names(base, versions)
+    ]
+    return Merge([*fields, *_merge_attachments(base, versions)])
+
+
+def _times(base: Base | None, versions: Sequence[Version]) -> dict[str, int | None]:
+    """When each leaf was captured, as far as its clock is believed."""
+    claims = [Claim(version.device or version.rev, version.captured_at) for version in versions]
+    if base is not None and base.device not in {version.device for version in versions}:
+        claims.append(Claim(base.device, base.captured_at))
+    window = believed(claims)
+    return {
+        version.rev: version.captured_at if version.captured_at in window else None
+        for version in versions
+    }
 
 
 def _names(base: Base | None, versions: Sequence[Version]) -> list[str]:
@@ -95,50 +189,62 @@ def _names(base: Base | None, versions: Sequence[Version]) -> list[str]:
     return [*first, *sorted(others - set(first))]
 
 
-def _choose(
+def _merge_field(
     name: str,
+    kind: str,
     before: Any,
-    versions: Sequence[Version],
+    values: Mapping[str, Any],
+    times: Mapping[str, int | None],
     has_base: bool,
-    policies: Mapping[str, str],
-) -> Chosen | None:
+) -> FieldMerge:
     changes = [
-        Change(version.rev, value, version.captured_at, version.device)
-        for version in versions
-        if not same(value := version.fields.get(name, MISSING), before)
+        Change(rev, value, times[rev]) for rev, value in values.items() if not same(value, before)
     ]
+    chosen, why = _choose(kind, before, values, changes, has_base)
+    suggested = None
+    if chosen is None and kind != "counter":
+        suggested = policy(kind)(before, changes)
+    changed_by = [change.rev for change in changes]
+    return FieldMerge(name, kind, before, values, changed_by, chosen, why, suggested)
+
+
+def _choose(
+    kind: str,
+    before: Any,
+    values: Mapping[str, Any],
+    changes: Sequence[Change],
+    has_base: bool,
+) -> tuple[Chosen | None, Why]:
     everybody = frozenset(change.rev for change in changes)
     if not changes:
-        return Chosen(before, everybody)
-    distinct = {canonical(change.value) for change in changes}
+        # The leaf's own writing of the value: a server that no longer has the base uses it too.
+        return Chosen(next(iter(values.values())), everybody), Why.UNCHANGED
+    agreed = len({canonical(change.value) for change in changes}) == 1
     if not has_base:
-        agreed = len(distinct) == 1 and len(changes) == len(versions)
-        return Chosen(changes[0].value, everybody) if agreed else None
-    kind = policies.get(name, DEFAULT_POLICY)
-    if kind == "immutable" and not isinstance(before, Missing):
-        return policy(kind)(before, changes)
-    if len(distinct) == 1 and (kind != "counter" or len(changes) == 1):
-        return Chosen(changes[0].value, everybody)
-    return policy(kind)(before, changes)
+        # Two tablets that counted to the same number may have counted different things.
+        if agreed and len(changes) == len(values) and kind != "counter":
+            return Chosen(changes[0].value, everybody), Why.ONE
+        return None, Why.NO_BASE
+    keeps_first = kind == "immutable" and not isinstance(before, Missing)
+    if agreed and not keeps_first and (kind != "counter" or len(changes) == 1):
+        return Chosen(changes[0].value, everybody), Why.ONE
+    chosen = policy(kind)(before, changes)
+    return chosen, Why.MANUAL if chosen is None else Why.POLICY
 
 
-def _merge_attachments(
-    base: Base | None, versions: Sequence[Version]
-) -> tuple[dict[str, str], list[FieldConflict]]:
+def _merge_attachments(base: Base | None, versions: Sequence[Version]) -> list[FieldMerge]:
     """Per name; two contents of one name are for a person to see side by side."""
-    merged: dict[str, str] = {}
-    conflicts = []
-    for name in sorted({name for version in versions for name in version.attachments}):
-        before = base.attachments.get(name) if base else None
-        digests = {version.rev: version.attachments.get(name) for version in versions}
-        changed = {digest for digest in digests.values() if digest != before}
-        if len(changed) > 1 or (base is None and len(set(digests.values())) > 1):
-            shown = {rev: MISSING if digest is None else digest for rev, digest in digests.items()}
-            conflicts.append(
-                FieldConflict(f"_attachments/{name}", MISSING if before is None else before, shown)
-            )
-            continue
-        digest = changed.pop() if changed else before
-        if digest is not None:
-            merged[name] = min(rev for rev, other in digests.items() if other == digest)
-    return merged, conflicts
+    times = dict.fromkeys((version.rev for version in versions), None)
+    names = {name for version in versions for name in version.attachments}
+    names |= set(base.attachments) if base else set()
+    return [
+        _merge_field(
+            ATTACHMENTS + name,
+            DEFAULT_POLICY,
+            base.attachments.get(name, MISSING) if base else MISSING,
+            {version.rev: version.attachments.get(name, MISSING) for version in versions},
+            times,
+            base is not None,
+        )
+        for name in sorted(names)
+    ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conflict.canonical import MISSING, Missing, canonical, same
+from conflict.revision import winner_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,8 @@ class Change:
 
     rev: str
     value: Any
-    captured_at: int
-    """Milliseconds since 1970 when the edit was made, clamped by the caller: clocks lie."""
-    device: str = ""
+    captured_at: int | None
+    """Milliseconds since 1970 when the edit was made; None where its clock is not believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,17 @@ def manual(base: Any, changes: Sequence[Change]) -> Chosen | None:
 
 
 def latest(base: Any, changes: Sequence[Change]) -> Chosen | None:
-    """The edit that was made last; ties by device, then revision."""
-    last = max(changes, key=lambda change: (change.captured_at, change.device, change.rev))
+    """The edit that was made last. Where clocks do not tell: as the winning revision is picked,
+    which prefers the branch with more edits and favours no tablet.
+    """
+    last = max(changes, key=_lateness)
     taken = frozenset(change.rev for change in changes if same(change.value, last.value))
     return Chosen(last.value, taken)
+
+
+def _lateness(change: Change) -> tuple[bool, int, tuple[bool, int, str]]:
+    known = change.captured_at is not None
+    return known, change.captured_at or 0, winner_key(change.rev, False)
 
 
 def immutable(base: Any, changes: Sequence[Change]) -> Chosen | None:

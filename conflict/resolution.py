@@ -1,60 +1,52 @@
 """From a conflicted document to what must be written, or to a case for a person.
 
 The merged revision extends the winner; every losing leaf gets a tombstone that names the merged
-revision (see `merge_base.py`). All ids are computed from what was merged and nothing else, so
-two resolvers that race, in two processes or on two servers, write the same revisions.
+revision (see `branches.py`). All ids are computed from what was merged and what came out, and
+nothing else, so two resolvers that race, in two processes or on two servers, write the same
+revisions. Whether the base was there is not part of it: one server may have compacted it away.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from conflict.canonical import canonical
-from conflict.merge import Base, FieldConflict, Override, Version, merge
-from conflict.merge_base import History, merge_bases
+from conflict.branches import MERGED_INTO, Branches
+from conflict.canonical import MISSING, canonical, same
+from conflict.merge import Base, FieldConflict, Merge, Override, Version, merge
+from conflict.merge_base import History
 from conflict.revision import generation
 
 RESOLVER = "1"
 """Changes when the same leaves would be merged differently."""
-MERGED_INTO = "merged_into"
-"""The member of a loser's tombstone that names the merged revision."""
+DELETED = "_deleted"
+"""Stands among the fields of a case where some deleted what others edited."""
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
-    """A live leaf with its ancestry, newest first."""
+class Written:
+    """A revision to write, as made elsewhere (`new_edits=false`)."""
 
-    history: History
-    version: Version
-
-
-@dataclass(frozen=True, slots=True)
-class Tombstone:
     history: Sequence[str]
-    """The tombstone's revision, then the losing leaf and its ancestors."""
+    """The revision, then its ancestors."""
     body: bytes
+    deleted: bool = False
+    attachments: Mapping[str, str] = field(default_factory=dict)
+    """Name → the leaf whose content it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Revisions to write in one transaction, as made elsewhere (`new_edits=false`)."""
+    """What to write, in one transaction, so that one leaf is left."""
 
-    history: Sequence[str]
-    """The merged revision, then the winner and its ancestors."""
-    body: bytes
-    attachments: Mapping[str, str]
-    """Name → the leaf revision whose content it is."""
-    tombstones: Sequence[Tombstone]
+    rev: str
+    """The revision that knows all leaves: a merged one, or a leaf that needs no change."""
+    writes: Sequence[Written]
     overrides: Sequence[Override]
-
-    @property
-    def rev(self) -> str:
-        return self.history[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,46 +56,83 @@ class Case:
     leaves: Sequence[str]
     conflicts: Sequence[FieldConflict]
     reason: str
-    """`fields`: the same field was edited; `no_base`: no common state is kept;
-    `several_bases`: the branches crossed."""
+    """`fields`: the same field was edited; `no_base`: no common state is kept; `several_bases`:
+    the branches crossed; `deleted`: one deleted what another edited; `too_often`: it was merged
+    again and again within the hour."""
+    bases: Sequence[str] = ()
+    """With `no_base`: the common revision whose content is gone, if one is known."""
 
 
-def base_candidates(leaves: Sequence[Leaf], merged: Mapping[str, Sequence[History]]) -> list[str]:
-    """Revisions of which one must be read and given to `resolve` as the base."""
-    return merge_bases([leaf.history for leaf in leaves], merged)
+def resolve(branches: Branches, base: Base | None, policies: Mapping[str, str]) -> Plan | Case:
+    """`branches`: disputed; `base`: the only one of its bases, if its body is kept."""
+    versions = [leaf.version for leaf in branches.live]
+    return settle(branches, base, merge(base, versions, policies))
 
 
-def resolve(
-    leaves: Sequence[Leaf], bases: Sequence[str], base: Base | None, policies: Mapping[str, str]
-) -> Plan | Case:
-    """`leaves`: the live ones, winner first; `base`: the body of the only base, if it is kept."""
-    versions = [leaf.version for leaf in leaves]
-    result = merge(base, versions, policies)
-    if result.conflicts:
-        reason = "fields" if base else "several_bases" if len(bases) > 1 else "no_base"
-        return Case(sorted(version.rev for version in versions), result.conflicts, reason)
-    body = orjson.dumps(result.fields)
-    digests = _digests(result.attachments, versions)
-    seed = [RESOLVER, sorted(version.rev for version in versions), base.rev if base else None]
-    winner = leaves[0].history
-    rev = _revision(winner[0], [*seed, digests], body)
-    return Plan(
-        history=[rev, *winner],
-        body=body,
-        attachments=result.attachments,
-        tombstones=[_tombstone(leaf.history, rev, seed) for leaf in leaves[1:]],
-        overrides=result.overrides,
-    )
+def settle(branches: Branches, base: Base | None, merged: Merge) -> Plan | Case:
+    """`resolve`, of what was merged already."""
+    if branches.deletions:
+        if base is not None and merged.changes_nothing:
+            return _give_up(branches, branches.deletions[0][0], merged)
+        return _case(branches, base, [_deletion(branches), *merged.conflicts], "deleted")
+    if conflicts := merged.conflicts:
+        return _case(branches, base, conflicts, "fields")
+    return _plan(branches, merged)
 
 
-def _digests(sources: Mapping[str, str], versions: Sequence[Version]) -> dict[str, str]:
-    by_rev = {version.rev: version for version in versions}
+def keep_winner(branches: Branches) -> Plan:
+    """For documents that only servers write: the winning revision stands as it is."""
+    return _give_up(branches, branches.live[0].rev, Merge([]), branches.live[0].rev)
+
+
+def _plan(branches: Branches, merged: Merge) -> Plan:
+    winner = branches.live[0]
+    fields, sources = merged.fields, merged.attachments
+    digests = _digests(sources, branches)
+    if same(fields, winner.version.fields) and digests == winner.version.attachments:
+        return _give_up(branches, winner.rev, merged, winner.rev)
+    body = orjson.dumps(fields)
+    rev = _revision(winner.rev, [*_seed(branches), digests], body)
+    made = Written([rev, *winner.history], body, attachments=sources)
+    tombstones = [_tombstone(leaf.history, rev, branches) for leaf in branches.live[1:]]
+    return Plan(rev, [made, *tombstones], merged.overrides)
+
+
+def _give_up(branches: Branches, into: str, merged: Merge, but: str = "") -> Plan:
+    """Nothing new is made: every live leaf (but that one) ends, for what `into` is already."""
+    tombstones = [
+        _tombstone(leaf.history, into, branches) for leaf in branches.live if leaf.rev != but
+    ]
+    return Plan(into, tombstones, merged.overrides)
+
+
+def _case(
+    branches: Branches, base: Base | None, conflicts: Sequence[FieldConflict], reason: str
+) -> Case:
+    bases = branches.bases()
+    if reason == "fields" and base is None:
+        reason = "several_bases" if len(bases) > 1 else "no_base"
+    return Case(branches.leaves, conflicts, reason, [] if base else bases)
+
+
+def _deletion(branches: Branches) -> FieldConflict:
+    values = {leaf.rev: MISSING for leaf in branches.live}
+    return FieldConflict(DELETED, MISSING, values | {path[0]: True for path in branches.deletions})
+
+
+def _digests(sources: Mapping[str, str], branches: Branches) -> dict[str, str]:
+    by_rev: dict[str, Version] = {leaf.rev: leaf.version for leaf in branches.live}
     return {name: by_rev[rev].attachments[name] for name, rev in sources.items()}
 
 
-def _tombstone(history: History, merged: str, seed: Sequence[Any]) -> Tombstone:
-    body = orjson.dumps({MERGED_INTO: merged})
-    return Tombstone([_revision(history[0], [*seed, history[0]], body), *history], body)
+def _seed(branches: Branches) -> list[Any]:
+    return [RESOLVER, branches.leaves]
+
+
+def _tombstone(history: History, into: str, branches: Branches) -> Written:
+    body = orjson.dumps({MERGED_INTO: into})
+    rev = _revision(history[0], [*_seed(branches), history[0]], body)
+    return Written([rev, *history], body, deleted=True)
 
 
 def _revision(parent: str, seed: Sequence[Any], body: bytes) -> str:

@@ -45,6 +45,23 @@ class Metrics:
         self.revisions_sent = Counter(
             "sync_revisions_sent", "Revisions that clients fetched in bulk.", registry=self.registry
         )
+        self.documents_merged = Counter(
+            "sync_documents_merged",
+            "Documents whose leaves were merged into one.",
+            registry=self.registry,
+        )
+        self.cases_opened = Counter(
+            "sync_cases_opened",
+            "Conflicts that a person must settle, by reason.",
+            ("reason",),
+            registry=self.registry,
+        )
+        self.notices_written = Counter(
+            "sync_notices_written",
+            "Notices that were written or changed, by kind.",
+            ("kind",),
+            registry=self.registry,
+        )
 
     def render(self) -> bytes:
         """The text of a scrape: of all processes where they share a folder, else of this one."""

@@ -13,12 +13,22 @@ from typing import Any
 import orjson
 
 from sync_server.intake.stage import Intake
-from sync_server.storage.base import Revision, Revisions, RevisionWrite
+from sync_server.storage.base import Database, Revision, Revisions, RevisionWrite
 
 
 def notice_id(kind: str, doc_id: str) -> str:
     digest = hashlib.md5(f"{kind}\n{doc_id}".encode(), usedforsecurity=False)
     return f"notice:{digest.hexdigest()}"
+
+
+def standing(database: Database, kind: str, doc_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """What stands about these documents: id → what the notice says."""
+    found = database.winners([notice_id(kind, doc_id) for doc_id in doc_ids])
+    return {
+        doc_id: orjson.loads(notice.body)
+        for doc_id, notice in zip(doc_ids, found, strict=True)
+        if notice is not None and not notice.deleted
+    }
 
 
 def tell(intake: Intake, kind: str, about: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
@@ -48,7 +58,9 @@ def _save(
         for notice, found, content in zip(ids, present, notices.values(), strict=True)
         if (write := _write(notice, found, content)) is not None
     ]
-    intake.store(writes, new_edits=True)
+    results = intake.store(writes, new_edits=True)
+    written = sum(result.error is None for result in results)
+    intake.metrics.notices_written.labels(kind).inc(written)
 
 
 def _write(

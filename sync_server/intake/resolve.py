@@ -1,148 +1,153 @@
-"""First stage: concurrent edits become one revision again, or a case for a person."""
+"""First stage: concurrent edits become one revision again, or a case for a person.
+
+The documents of a batch are read together and written together. What one document needs is in
+one transaction, whole or not at all, and is the same whoever writes it: a crash, a second worker
+or another server that does it again changes nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import orjson
-
+from conflict.branches import merged_into
 from conflict.canonical import MISSING
-from conflict.merge import Base, Version
-from conflict.merge_base import History
-from conflict.resolution import MERGED_INTO, RESOLVER, Case, Leaf, Plan, base_candidates, resolve
-from schemas import policies_for
-from sync_server.errors import NotFound
+from conflict.resolution import RESOLVER, Case, Plan, Written, keep_winner
+from sync_server.branches import Disputed, read_disputed
 from sync_server.intake import notices
 from sync_server.intake.stage import Arrival, Intake
-from sync_server.storage.base import AttachmentWrite, Database, Revision, Revisions, RevisionWrite
+from sync_server.storage.base import AttachmentWrite, Revision, Revisions, RevisionWrite
 
-CLOCK_SKEW_MS = 120_000
-"""How far a tablet's clock may run ahead of the receipt before it counts as wrong."""
 CONFLICT = "conflict"
+SERVERS_OWN = ("notice:", "review:")
+MOST_MERGES = 20
+"""Merges of one document within `MERGE_PERIOD_MS`: what goes round and round beyond that, be it
+two releases that merge differently, stops with a person."""
+MERGE_PERIOD_MS = 3_600_000
+WRITE_BYTES = 1 << 20
+"""Bodies in one transaction, about: tablets that push wait for its end."""
+
+Planned = tuple[Disputed, Plan]
+Opened = tuple[Disputed, Case]
 
 
 def resolve_conflicts(intake: Intake, arrivals: Sequence[Arrival]) -> None:
     """Merge what can be merged; tell the authors where a person must decide."""
-    settled = [arrival.doc_id for arrival in arrivals if not arrival.is_conflicted]
-    notices.withdraw(intake, CONFLICT, settled)
-    for arrival in arrivals:
-        if arrival.is_conflicted:
-            _resolve(intake, arrival)
+    standing = notices.standing(intake.database, CONFLICT, [one.doc_id for one in arrivals])
+    waiting = {one.doc_id for one in arrivals if _is_known(one, standing.get(one.doc_id, {}))}
+    suspects = [one.doc_id for one in arrivals if _is_suspect(one) and one.doc_id not in waiting]
+    plans: list[Planned] = []
+    cases: list[Opened] = []
+    for one in read_disputed(intake.database, suspects):
+        outcome = _resolve(one, intake.now())
+        if isinstance(outcome, Plan):
+            plans.append((one, outcome))
+        else:
+            cases.append((one, outcome))
+    _carry_out(intake, plans)
+    _open(intake, cases, {one.doc_id: one.state.area for one in arrivals})
+    open_ids = {one.doc_id for one, _ in cases}
+    notices.withdraw(intake, CONFLICT, sorted(standing.keys() - waiting - open_ids))
 
 
-def _resolve(intake: Intake, arrival: Arrival) -> None:
-    found = [
-        revision
-        for revision in intake.database.open_revs(arrival.doc_id, None)
-        if isinstance(revision, Revision)
-    ]
-    leaves = [_leaf(revision) for revision in found if not revision.deleted]
-    if len(leaves) < 2:
-        return
-    bases = base_candidates(leaves, _merged(found))
-    base = _read_base(intake.database, arrival.doc_id, bases)
-    policies = policies_for(str(leaves[0].version.fields.get("type", "")))
-    outcome = resolve(leaves, bases, base, policies)
-    if isinstance(outcome, Case):
-        content = _case_notice(outcome, leaves)
-        notices.tell(intake, CONFLICT, {arrival.doc_id: (arrival.state.area, content)})
-    else:
-        intake.store(_writes(intake.database, arrival.doc_id, outcome), new_edits=False)
-        notices.withdraw(intake, CONFLICT, [arrival.doc_id])
+def _is_suspect(arrival: Arrival) -> bool:
+    """Whether its leaves must be read: a deleted one may be a tablet's deletion."""
+    if arrival.doc_id.startswith(SERVERS_OWN):
+        return arrival.is_conflicted
+    return arrival.live > 0 and len(arrival.state.leaves) > 1
 
 
-def _leaf(revision: Revision) -> Leaf:
-    fields: dict[str, Any] = orjson.loads(revision.body)
-    version = Version(
-        rev=revision.rev,
-        fields=fields,
-        attachments={name: info.digest for name, info in revision.attachments.items()},
-        captured_at=captured_at(fields, revision.origin.received_at),
-        device=str(fields.get("device", revision.origin.device)),
-        account=revision.origin.account,
-    )
-    return Leaf(revision.revisions.revs(), version)
-
-
-def captured_at(fields: Mapping[str, Any], received_at: int) -> int:
-    """When the edit was made, in ms, but not after it was received: a tablet whose clock says
-    2031 does not win for ever. The receipt, where nothing usable is said.
+def _is_known(arrival: Arrival, notice: Mapping[str, Any]) -> bool:
+    """Whether these very leaves are a case already, for this resolver: here or on a server that
+    this one replicates with.
     """
-    try:
-        said = int(datetime.fromisoformat(fields["captured_at"]).timestamp() * 1000)
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return received_at
-    return min(said, received_at + CLOCK_SKEW_MS)
+    return notice.get("seen") == _key(leaf.rev for leaf in arrival.state.leaves)
 
 
-def _merged(found: Sequence[Revision]) -> dict[str, list[History]]:
-    """What earlier merges took in, as their tombstones tell."""
-    merged: dict[str, list[History]] = {}
-    for revision in found:
-        if revision.deleted:
-            into = orjson.loads(revision.body).get(MERGED_INTO)
-            if type(into) is str:
-                merged.setdefault(into, []).append(revision.revisions.revs()[1:])
-    return merged
+def _key(leaves: Iterable[str]) -> str:
+    named = "\n".join([RESOLVER, *sorted(leaves)]).encode()
+    return hashlib.md5(named, usedforsecurity=False).hexdigest()
 
 
-def _read_base(database: Database, doc_id: str, bases: Sequence[str]) -> Base | None:
-    if len(bases) != 1:
-        return None
-    try:
-        revision = database.get(doc_id, bases[0])
-    except NotFound:
-        return None
-    digests = {name: info.digest for name, info in revision.attachments.items()}
-    return Base(revision.rev, orjson.loads(revision.body), digests)
+def _resolve(one: Disputed, now: int) -> Plan | Case:
+    if one.doc_id.startswith(SERVERS_OWN):
+        return keep_winner(one.branches)
+    outcome = one.resolve()
+    if (
+        isinstance(outcome, Plan)
+        and _merges_since(one.leaves, now - MERGE_PERIOD_MS) >= MOST_MERGES
+    ):
+        return Case(one.branches.leaves, [], "too_often")
+    return outcome
 
 
-def _writes(database: Database, doc_id: str, plan: Plan) -> list[RevisionWrite]:
-    merged = RevisionWrite(
-        doc_id,
-        _revisions(plan.history),
-        plan.body,
-        attachments={
-            name: _copy(database, doc_id, rev, name) for name, rev in plan.attachments.items()
-        },
-    )
-    tombstones = [
-        RevisionWrite(doc_id, _revisions(tombstone.history), tombstone.body, deleted=True)
-        for tombstone in plan.tombstones
-    ]
-    return [merged, *tombstones]
+def _merges_since(leaves: Iterable[Revision], start: int) -> int:
+    """As the tombstones tell, by when this server got them: it is this server that must rest."""
+    recent = (leaf for leaf in leaves if leaf.deleted and leaf.origin.received_at >= start)
+    return len({merged_into(leaf.body) for leaf in recent} - {None})
 
 
-def _copy(database: Database, doc_id: str, rev: str, name: str) -> AttachmentWrite:
-    info, content = database.attachment(doc_id, rev, name)
-    with content as stream:
-        data = stream.read()
-    return AttachmentWrite(
-        info.content_type, data, digest=info.digest, revpos=info.revpos, encoding=info.encoding
-    )
+def _carry_out(intake: Intake, plans: Sequence[Planned]) -> None:
+    for portion in _portions(plans):
+        writes = [_write(one, written) for one, plan in portion for written in plan.writes]
+        results = intake.store(writes, new_edits=False, whole=True)
+        changed = {result.doc_id for result in results if result.changed}
+        intake.metrics.documents_merged.inc(len(changed))
 
 
-def _revisions(history: Sequence[str]) -> Revisions:
-    start = int(history[0].partition("-")[0])
-    return Revisions(start, [rev.partition("-")[2] for rev in history])
+def _portions(plans: Sequence[Planned]) -> Iterator[list[Planned]]:
+    """Plans that are written together; one document's revisions are never apart."""
+    portion: list[Planned] = []
+    size = 0
+    for one, plan in plans:
+        portion.append((one, plan))
+        size += sum(len(written.body) for written in plan.writes)
+        if size >= WRITE_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
 
 
-def _case_notice(case: Case, leaves: Sequence[Leaf]) -> dict[str, Any]:
-    fields = [conflict.field for conflict in case.conflicts]
+def _write(one: Disputed, written: Written) -> RevisionWrite:
+    leaves = {leaf.rev: leaf for leaf in one.leaves}
+    attachments = {
+        name: _taken_from(one, leaves[rev], name) for name, rev in written.attachments.items()
+    }
+    start = int(written.history[0].partition("-")[0])
+    revisions = Revisions(start, [rev.partition("-")[2] for rev in written.history])
+    return RevisionWrite(one.doc_id, revisions, written.body, written.deleted, attachments)
+
+
+def _taken_from(one: Disputed, leaf: Revision, name: str) -> AttachmentWrite:
+    info = leaf.attachments[name]
+    is_ancestor = leaf is one.leaves[0]
+    of = None if is_ancestor else leaf.rev
+    return AttachmentWrite(info.content_type, None, digest=info.digest, of=of)
+
+
+def _open(intake: Intake, cases: Sequence[Opened], areas: Mapping[str, str]) -> None:
+    told = {one.doc_id: (areas[one.doc_id], _notice(one, case)) for one, case in cases}
+    notices.tell(intake, CONFLICT, told)
+    for _, case in cases:
+        intake.metrics.cases_opened.labels(case.reason).inc()
+
+
+def _notice(one: Disputed, case: Case) -> dict[str, Any]:
     return {
         "resolver": RESOLVER,
+        "seen": _key(leaf.rev for leaf in one.leaves),
         "leaves": list(case.leaves),
         "reason": case.reason,
-        "fields": fields,
+        "fields": [conflict.field for conflict in case.conflicts],
         "values": {
             conflict.field: {
                 rev: None if value is MISSING else value for rev, value in conflict.values.items()
             }
             for conflict in case.conflicts
         },
-        "authors": sorted({leaf.version.account for leaf in leaves}),
+        "authors": sorted({leaf.version.account for leaf in one.branches.live}),
         "text_en": "This was changed on two tablets at once, in the same place. An administrator"
         " will settle it; you need to do nothing.",
         "text_km": "ទិន្នន័យនេះត្រូវបានកែប្រែលើថេប្លេតពីរក្នុងពេលតែមួយ នៅកន្លែងដដែល។"

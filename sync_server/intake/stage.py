@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import orjson
 from sqlalchemy import Engine
 
+from sync_server.metrics import Metrics
 from sync_server.storage.base import (
     Database,
     DocumentState,
@@ -42,7 +43,12 @@ class Arrival:
 
     @property
     def is_conflicted(self) -> bool:
-        return sum(not leaf.deleted for leaf in self.state.leaves) > 1
+        return self.live > 1
+
+    @property
+    def live(self) -> int:
+        """How many leaves are not deleted."""
+        return sum(not leaf.deleted for leaf in self.state.leaves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +58,14 @@ class Intake:
     database: Database
     sql: Engine
     now: Callable[[], int]
+    metrics: Metrics = field(default_factory=Metrics)
 
-    def store(self, writes: Sequence[RevisionWrite], *, new_edits: bool) -> list[WriteResult]:
+    def store(
+        self, writes: Sequence[RevisionWrite], *, new_edits: bool, whole: bool = False
+    ) -> list[WriteResult]:
         """Write in the server's name, in one transaction."""
         origin = Origin(SERVER, "", self.now())
-        return self.database.bulk_docs(writes, new_edits=new_edits, origin=origin)
+        return self.database.bulk_docs(writes, new_edits=new_edits, origin=origin, whole=whole)
 
 
 Stage = Callable[[Intake, Sequence[Arrival]], None]

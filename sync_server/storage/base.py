@@ -79,6 +79,9 @@ class AttachmentWrite:
     revpos: int | None = None
     encoding: str | None = None
     """`gzip` where `data` is gzip-encoded."""
+    of: str | None = None
+    """For a stub: the revision of this document that has it, where that is no ancestor. The
+    server's own merges take from losing leaves so; a client's stubs never name one."""
 
 
 NO_ATTACHMENTS: Mapping[str, Any] = MappingProxyType({})
@@ -262,7 +265,12 @@ class Database(ABC):
 
     @abstractmethod
     def bulk_docs(
-        self, writes: Sequence[RevisionWrite], *, new_edits: bool, origin: Origin
+        self,
+        writes: Sequence[RevisionWrite],
+        *,
+        new_edits: bool,
+        origin: Origin,
+        whole: bool = False,
     ) -> list[WriteResult]:
         """Store revisions, all in one transaction; results stand in the order given.
 
@@ -270,7 +278,8 @@ class Database(ABC):
         that is an inner revision by now, is success with `changed=False`. Never a conflict.
         `new_edits=True` extends a leaf: `Conflict` in the row where the parent is no leaf (or
         none was named and the document lives). A row's `error` may be `MissingStub` or
-        `BadRequest` (digest mismatch); the other rows are stored all the same.
+        `BadRequest` (digest mismatch); the other rows are stored all the same. With `whole`
+        nothing is stored then, and the first row's error is raised.
         """
 
     @abstractmethod

@@ -62,7 +62,7 @@ def test_two_values_of_a_name_wait_for_a_person_and_the_authors_are_told(
 def test_the_notice_goes_when_a_person_has_settled_it(programme: Programme) -> None:
     two_edits(programme, {"village": "01020102"}, {"village": "01020103"})
     assert programme.notice("conflict", DOC) is not None
-    programme.push(DOC, "3-d", "2-c", "1-a", deleted=True)
+    programme.push(DOC, "3-d", "2-c", "1-a", deleted=True, merged_into="2-b")
     programme.intake()
     assert programme.live(DOC) == ["2-b"]
     assert programme.notice("conflict", DOC) is None

@@ -83,7 +83,7 @@ def resolve_stub(
     Only ancestors of the same document count: a digest that resolved across documents would
     tell a client what others have stored. Raises MissingStub.
     """
-    for rev in tree.ancestry(parent) if parent is not None else ():
+    for rev in tree.ancestry(parent) if parent is not None and parent in tree else ():
         body = tree.nodes[rev].body
         if body is None:
             continue

@@ -50,7 +50,12 @@ class SQLiteDatabase(Database):
     # -- documents -------------------------------------------------------------
 
     def bulk_docs(
-        self, writes: Sequence[RevisionWrite], *, new_edits: bool, origin: Origin
+        self,
+        writes: Sequence[RevisionWrite],
+        *,
+        new_edits: bool,
+        origin: Origin,
+        whole: bool = False,
     ) -> list[WriteResult]:
         if not writes:
             return []
@@ -58,6 +63,8 @@ class SQLiteDatabase(Database):
             batch = Batch(connection, [write.doc_id for write in writes])
             store = batch.edit if new_edits else batch.replicate
             results = [store(write, origin) for write in writes]
+            if whole:
+                _raise_first(results)
             batch.save()
         self.watch.kick()
         return results
@@ -294,3 +301,9 @@ class SQLiteDatabase(Database):
     def drop(self) -> None:
         """Mark the file, so that a process that still holds it stores nothing more in it."""
         self._set_state("dropped", 1)
+
+
+def _raise_first(results: Sequence[WriteResult]) -> None:
+    for result in results:
+        if result.error is not None:
+            raise result.error

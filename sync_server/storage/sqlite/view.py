@@ -60,10 +60,15 @@ class ScopedView(Database):
     # -- documents -------------------------------------------------------------
 
     def bulk_docs(
-        self, writes: Sequence[RevisionWrite], *, new_edits: bool, origin: Origin
+        self,
+        writes: Sequence[RevisionWrite],
+        *,
+        new_edits: bool,
+        origin: Origin,
+        whole: bool = False,
     ) -> list[WriteResult]:
         """As in the whole database: who may write what is decided above the seam."""
-        return self._whole.bulk_docs(writes, new_edits=new_edits, origin=origin)
+        return self._whole.bulk_docs(writes, new_edits=new_edits, origin=origin, whole=whole)
 
     def get(self, doc_id: str, rev: str | None = None) -> Revision:
         with self._snapshot() as connection:

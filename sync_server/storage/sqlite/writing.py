@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import orjson
 
@@ -119,9 +120,11 @@ class Batch:
         infos, contents = {}, {}
         for name, sent in write.attachments.items():
             if sent.data is None:
-                infos[name] = attachments.resolve_stub(
-                    self.connection, document.tree, parent, name, sent
+                info = attachments.resolve_stub(
+                    self.connection, document.tree, sent.of or parent, name, sent
                 )
+                # New to this branch: whoever has only its older revisions must be sent it.
+                infos[name] = replace(info, revpos=number) if sent.of else info
             else:
                 info = attachments.describe(sent, number)
                 infos[name] = info
