@@ -27,6 +27,7 @@ where only the id is known (ancestors that were never sent, or were compacted aw
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -55,7 +56,7 @@ class Graft(Enum):
     KNOWN = "known"
     """The revision was there already, as a leaf or an inner revision."""
     EXTENDED = "extended"
-    """It was made on a leaf, which is an inner revision now."""
+    """It was made on a leaf, or on what was made on one: that is an inner revision now."""
     BRANCHED = "branched"
     """It starts a branch of its own (or the tree)."""
 
@@ -89,8 +90,9 @@ class RevisionTree:
         if rev in self.nodes:
             self._join(start, ids)
             return Graft.KNOWN
-        parent = f"{start - 1}-{ids[1]}" if len(ids) > 1 else None
-        extends = parent in self.nodes and self.is_leaf(parent)
+        path = (f"{start - offset}-{ids[offset]}" for offset in range(1, len(ids)))
+        above = next((known for known in path if known in self.nodes), None)
+        extends = above is not None and self.is_leaf(above)
         self.nodes[rev] = Node(None, deleted, body)
         self._join(start, ids)
         return Graft.EXTENDED if extends else Graft.BRANCHED
@@ -139,16 +141,19 @@ class RevisionTree:
             current = self.nodes[current].parent
         return path
 
+    def nearest_body(self, rev: str) -> int | None:
+        """The body of the nearest ancestor that has one."""
+        bodies = (self.nodes[above].body for above in self.ancestry(rev)[1:])
+        return next((body for body in bodies if body is not None), None)
+
     def leaves_below(self, rev: str) -> list[str]:
         """The leaves that descend from a revision (itself, if it is one), winner first."""
         return [leaf for leaf in self.leaves() if rev in self.ancestry(leaf)]
 
-    def common_ancestor(self, revs: Sequence[str]) -> str | None:
-        """The nearest revision that all of these descend from (one of them, perhaps)."""
-        shared = set(self.ancestry(revs[0]))
-        for rev in revs[1:]:
-            shared &= set(self.ancestry(rev))
-        return max(shared, key=generation, default=None)
+    def forks(self) -> set[str]:
+        """Revisions that more than one was made on."""
+        parents = Counter(node.parent for node in self.nodes.values())
+        return {rev for rev, children in parents.items() if rev is not None and children > 1}
 
     # -- shrinking -------------------------------------------------------------
 
@@ -223,20 +228,3 @@ class RevisionTree:
             for position, body in bodies:
                 nodes[revs[position]].body = body
         return tree
-
-    # -- showing ---------------------------------------------------------------
-
-    def draw(self) -> str:
-        """The tree as text, a leaf a line, for logs, documents and failing tests.
-
-        `1-a 2-b 3-c*` is the winner's branch; `2-b> 3-x 4-y†` hangs on 2-b and is deleted.
-        """
-        lines = []
-        for number, (start, ids, parent, deleted, _) in enumerate(self.branches()):
-            revs = [
-                f"{start - offset}-{rev_id}{'†' if offset in deleted else ''}"
-                for offset, rev_id in enumerate(ids)
-            ]
-            head = f"{parent}> " if parent else ""
-            lines.append(head + " ".join(reversed(revs)) + ("*" if number == 0 else ""))
-        return "\n".join(lines)

@@ -15,7 +15,7 @@ from conflict.merge_base import History
 from conflict.picture import Picture, picture
 from conflict.resolution import Case, Plan, resolve
 from schemas import policies_for
-from sync_server.storage.base import Database, Revision
+from sync_server.storage.base import Database, DocumentState, Revision
 from sync_server.storage.departures import departure_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,24 +43,41 @@ class Disputed:
 
 def read_disputed(database: Database, doc_ids: Sequence[str]) -> list[Disputed]:
     """Those of the documents that are in dispute, in their order; in two reads, however many."""
-    found = database.bulk_get([(doc_id, None) for doc_id in doc_ids])
-    leaves = {
-        doc_id: [revision for revision in revisions if isinstance(revision, Revision)]
-        for doc_id, revisions in zip(doc_ids, found, strict=True)
-    }
-    branches = {doc_id: branches_of(revisions) for doc_id, revisions in leaves.items()}
+    found = _read_leaves(database, doc_ids)
+    branches = {doc_id: branches_of(leaves) for doc_id, leaves in found.items()}
     disputed = [doc_id for doc_id, one in branches.items() if one.disputed]
     bases = _read_bases(database, {doc_id: branches[doc_id].bases() for doc_id in disputed})
     return [
         Disputed(
             doc_id,
-            leaves[doc_id],
+            found[doc_id],
             branches[doc_id],
             bases.get(doc_id),
             policies_for(_type(branches[doc_id])),
         )
         for doc_id in disputed
     ]
+
+
+def disputed_among(database: Database, doc_ids: Sequence[str]) -> set[str]:
+    """Which of the documents nobody has settled yet, be it the resolver or a person."""
+    states = [state for state in database.states(doc_ids) if state is not None]
+    suspects = [state.doc_id for state in states if may_be_disputed(state)]
+    found = _read_leaves(database, suspects)
+    return {doc_id for doc_id, leaves in found.items() if branches_of(leaves).disputed}
+
+
+def may_be_disputed(state: DocumentState) -> bool:
+    """Whether the leaves must be read: a deleted one may be a tablet's deletion."""
+    return len(state.leaves) > 1 and not state.winner.deleted
+
+
+def _read_leaves(database: Database, doc_ids: Sequence[str]) -> dict[str, list[Revision]]:
+    found = database.bulk_get([(doc_id, None) for doc_id in doc_ids])
+    return {
+        doc_id: [revision for revision in revisions if isinstance(revision, Revision)]
+        for doc_id, revisions in zip(doc_ids, found, strict=True)
+    }
 
 
 def branches_of(leaves: Iterable[Revision]) -> Branches:

@@ -19,6 +19,7 @@ from sync_server.access.grants import FIELD_ROLES
 from sync_server.errors import BadRequest, NotFound
 from sync_server.parts import Parts
 from sync_server.storage.base import DatabaseInfo
+from sync_server.storage.compaction import compact as compact_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,5 +156,5 @@ def compact(parts: Parts, names: Sequence[str] = ()) -> list[Compaction]:
 def _compact(parts: Parts, name: str) -> Compaction:
     database = parts.store.database(name)
     before = database.info().file_size
-    database.compact()
+    compact_database(database, time.time_ns() // 1_000_000, parts.settings.stale_tablet_days)
     return Compaction(name, before, database.info().file_size)

@@ -44,6 +44,9 @@ class Settings:
     resolve_sweep_seconds: int = _setting(
         300, "Seconds between two looks at conflicts and reviews that intake left behind."
     )
+    stale_tablet_days: int = _setting(
+        400, "Days after which compaction no longer waits for a tablet that stays away."
+    )
     database_url: str = _setting(
         "",
         "SQLAlchemy address of the service's own database (accounts, ledger); "
@@ -90,6 +93,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         _require(self.web_workers >= 1, "web_workers", "at least 1")
+        _require(self.stale_tablet_days >= 1, "stale_tablet_days", "at least 1")
         _require(self.log_format in {"json", "console"}, "log_format", "json or console")
         levels = {"debug", "info", "warning", "error"}
         _require(self.log_level in levels, "log_level", "debug, info, warning or error")

@@ -20,6 +20,7 @@ from sync_server.intake.resolve import resolve_conflicts
 from sync_server.intake.screen import read, screen
 from sync_server.intake.stage import Intake, Stage
 from sync_server.intake.validate import validate
+from sync_server.metrics import Metrics
 from sync_server.storage.base import Database, DocumentStore
 
 STAGES: Sequence[Stage] = (resolve_conflicts, validate, screen)
@@ -46,12 +47,14 @@ class Pipeline:
         *,
         now: Callable[[], int] = now_ms,
         stages: Sequence[Stage] = STAGES,
+        metrics: Metrics | None = None,
     ) -> None:
         self._store = store
         self._sql = sql
         self._databases = databases
         self._now = now
         self._stages = stages
+        self._metrics = metrics or Metrics()
         self._broken = threading.Event()
 
     def run_forever(self, stop: threading.Event) -> None:
@@ -77,26 +80,11 @@ class Pipeline:
         since = _checkpoint(intake.database)
         page = intake.database.changes(since, limit=BATCH)
         if page.rows:
-            self._process(intake, [row.doc_id for row in page.rows])
+            process(intake, [row.doc_id for row in page.rows], self._stages)
         if page.last_seq != since:
             body = orjson.dumps({"seq": page.last_seq})
             intake.database.put_local(OWNER, CHECKPOINT, None, body)
         return bool(page.rows)
-
-    def _process(self, intake: Intake, doc_ids: Sequence[str]) -> None:
-        """A document that makes a stage fail is left behind alone, and named in the log."""
-        try:
-            run_stages(intake, doc_ids, self._stages)
-        except Unavailable:
-            raise
-        except Exception:
-            for doc_id in doc_ids:
-                try:
-                    run_stages(intake, [doc_id], self._stages)
-                except Unavailable:
-                    raise
-                except Exception:
-                    _log.exception("intake failed for %s in %s", doc_id, intake.database.name)
 
     def _follow_or_stop(self, name: str, stop: threading.Event) -> None:
         """A follower that fails stops the others: the process ends, and is started anew."""
@@ -119,7 +107,7 @@ class Pipeline:
                 stop.wait(IDLE_SECONDS)
 
     def _intake(self, name: str) -> Intake:
-        return Intake(self._store.database(name), self._sql, self._now)
+        return Intake(self._store.database(name), self._sql, self._now, self._metrics)
 
 
 def _checkpoint(database: Database) -> str:
@@ -128,6 +116,22 @@ def _checkpoint(database: Database) -> str:
     except NotFound:
         return "0"
     return str(seq)
+
+
+def process(intake: Intake, doc_ids: Sequence[str], stages: Sequence[Stage] = STAGES) -> None:
+    """A document that makes a stage fail is left behind alone, and named in the log."""
+    try:
+        run_stages(intake, doc_ids, stages)
+    except Unavailable:
+        raise
+    except Exception:
+        for doc_id in doc_ids:
+            try:
+                run_stages(intake, [doc_id], stages)
+            except Unavailable:
+                raise
+            except Exception:
+                _log.exception("intake failed for %s in %s", doc_id, intake.database.name)
 
 
 def run_stages(intake: Intake, doc_ids: Sequence[str], stages: Sequence[Stage] = STAGES) -> None:
@@ -143,16 +147,17 @@ def sweep(
     *,
     now: Callable[[], int] = now_ms,
     stages: Sequence[Stage] = STAGES,
+    metrics: Metrics | None = None,
 ) -> int:
     """Look again at every conflicted document: a new release may merge what the last could not,
     and a document that was left behind gets another chance. Answers how many were looked at.
     """
     count = 0
     for name in databases:
-        intake = Intake(store.database(name), sql, now)
+        intake = Intake(store.database(name), sql, now, metrics or Metrics())
         after = ""
         while doc_ids := intake.database.conflicted(after, BATCH):
-            run_stages(intake, doc_ids, stages)
+            process(intake, doc_ids, stages)
             after = doc_ids[-1]
             count += len(doc_ids)
     return count

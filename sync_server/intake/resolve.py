@@ -14,7 +14,7 @@ from typing import Any
 from conflict.branches import merged_into
 from conflict.canonical import MISSING
 from conflict.resolution import RESOLVER, Case, Plan, Written, keep_winner
-from sync_server.branches import Disputed, read_disputed
+from sync_server.branches import Disputed, may_be_disputed, read_disputed
 from sync_server.intake import notices
 from sync_server.intake.stage import Arrival, Intake
 from sync_server.storage.base import AttachmentWrite, Revision, Revisions, RevisionWrite
@@ -52,10 +52,10 @@ def resolve_conflicts(intake: Intake, arrivals: Sequence[Arrival]) -> None:
 
 
 def _is_suspect(arrival: Arrival) -> bool:
-    """Whether its leaves must be read: a deleted one may be a tablet's deletion."""
+    """What only servers write is in dispute where two of them wrote; nobody's deletion counts."""
     if arrival.doc_id.startswith(SERVERS_OWN):
         return arrival.is_conflicted
-    return arrival.live > 0 and len(arrival.state.leaves) > 1
+    return may_be_disputed(arrival.state)
 
 
 def _is_known(arrival: Arrival, notice: Mapping[str, Any]) -> bool:

@@ -7,15 +7,16 @@ proposal goes on by itself, so a household that arrives brings its proposals wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 import schemas
+from sync_server.branches import disputed_among
 from sync_server.intake.stage import SERVER, Arrival, Intake
-from sync_server.storage.base import Database, DocumentState
+from sync_server.storage.base import Database
 from sync_server.workflow import proposals
 from sync_server.workflow import states as workflow
 from sync_server.workflow.proposals import Proposal
@@ -55,29 +56,19 @@ def read(database: Database, doc_ids: Sequence[str]) -> list[Arrival]:
 
 
 def _screen(intake: Intake, concerned: Mapping[str, Arrival]) -> None:
-    households = _households(intake.database, concerned.values())
+    households = {_household(arrival) for arrival in concerned.values()} - {""}
+    disputed = disputed_among(intake.database, [*concerned, *sorted(households)])
     with intake.sql.begin() as connection:
         known = proposals.find(connection, intake.database.name, list(concerned))
         for doc_id, arrival in concerned.items():
             if not arrival.winner.deleted:
-                disputed = arrival.is_conflicted or _is_conflicted(
-                    households.get(_household(arrival))
-                )
-                _advance(connection, intake, arrival, known.get(doc_id), disputed)
-
-
-def _households(database: Database, arrivals: Iterable[Arrival]) -> dict[str, DocumentState | None]:
-    doc_ids = list({_household(arrival) for arrival in arrivals} - {""})
-    return dict(zip(doc_ids, database.states(doc_ids), strict=True))
+                waits = bool({doc_id, _household(arrival)} & disputed)
+                _advance(connection, intake, arrival, known.get(doc_id), waits)
 
 
 def _household(arrival: Arrival) -> str:
     named = arrival.fields.get("household")
     return named if type(named) is str else ""
-
-
-def _is_conflicted(state: DocumentState | None) -> bool:
-    return state is not None and sum(not leaf.deleted for leaf in state.leaves) > 1
 
 
 def _advance(

@@ -43,12 +43,7 @@ class Arrival:
 
     @property
     def is_conflicted(self) -> bool:
-        return self.live > 1
-
-    @property
-    def live(self) -> int:
-        """How many leaves are not deleted."""
-        return sum(not leaf.deleted for leaf in self.state.leaves)
+        return sum(not leaf.deleted for leaf in self.state.leaves) > 1
 
 
 @dataclass(frozen=True, slots=True)

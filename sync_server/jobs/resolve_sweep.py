@@ -17,4 +17,4 @@ def resolve_sweep(parts: Parts) -> int:
         except NotFound:
             continue
         present.append(name)
-    return sweep(parts.store, parts.sql, present)
+    return sweep(parts.store, parts.sql, present, metrics=parts.metrics)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from sync_server.jobs.compaction import HOUR_UTC, compact_databases
 from sync_server.jobs.resolve_sweep import resolve_sweep
 from sync_server.parts import Parts
 
@@ -19,6 +22,9 @@ def start_scheduler(parts: Parts) -> BackgroundScheduler:
         seconds=parts.settings.resolve_sweep_seconds,
         args=(parts,),
         id="resolve-sweep",
+    )
+    scheduler.add_job(
+        compact_databases, "cron", hour=HOUR_UTC, timezone=UTC, args=(parts,), id="compaction"
     )
     scheduler.start()
     return scheduler

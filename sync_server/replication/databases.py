@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -13,6 +14,7 @@ from sync_server.replication.identifiers import revision_list
 from sync_server.replication.rendering import json_response
 from sync_server.replication.surroundings import account, administer, open_database, parts
 from sync_server.storage.base import DatabaseInfo
+from sync_server.storage.compaction import compact as compact_database
 
 MAX_PURGED_DOCUMENTS = 1000
 
@@ -111,7 +113,9 @@ def set_revs_limit(name: str) -> Response:
 
 @blueprint.post("/<db:name>/_compact")
 def compact(name: str) -> Response:
-    administer(name).compact()
+    database = administer(name)
+    settings = parts().settings
+    compact_database(database, time.time_ns() // 1_000_000, settings.stale_tablet_days)
     return json_response({"ok": True}, 202)
 
 

@@ -46,8 +46,9 @@ def run(parts: Parts, stop: threading.Event, parent: int) -> int:
 
     A pipeline that ended by itself has failed: the process ends, and is started anew.
     """
+    databases = parts.settings.programme_databases
     pipeline = threading.Thread(
-        target=Pipeline(parts.store, parts.sql, parts.settings.programme_databases).run_forever,
+        target=Pipeline(parts.store, parts.sql, databases, metrics=parts.metrics).run_forever,
         args=(stop,),
         name="intake",
         daemon=True,

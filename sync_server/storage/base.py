@@ -460,11 +460,21 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def acknowledged(self, active_since: int) -> str:
+        """The lowest sequence that readers have acknowledged in the checkpoints they keep here,
+        of those who wrote theirs since `active_since` (milliseconds since 1970); the latest
+        sequence where nobody did.
+
+        A checkpoint of a push, whose sequence is the client's own, or one of another epoch,
+        acknowledges nothing.
+        """
+
+    @abstractmethod
     def compact(self, horizon: str | None = None) -> None:
         """Drop bodies of revisions that were superseded up to `horizon` (None: now).
 
-        Leaves keep theirs, and so does the nearest common ancestor of live leaves: a merge
-        needs it. Attachments that no kept revision names go too.
+        Leaves keep theirs, and so does every revision where branches part of which none was
+        settled yet: a merge needs it. Attachments that no kept revision names go too.
         """
 
     @abstractmethod

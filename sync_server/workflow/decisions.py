@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
 
+from sync_server.branches import disputed_among
 from sync_server.errors import BadRequest, Conflict, Forbidden, NotFound, SyncError
 from sync_server.storage.base import Database
 from sync_server.workflow import proposals
@@ -78,12 +79,10 @@ def _pinned(connection: Connection, database: Database, decision: Decision) -> P
 
 def _require_undisputed(database: Database, proposal: Proposal) -> None:
     """Neither the proposal nor its household may be in conflict, nor newer than was screened."""
-    own, household = database.states([proposal.proposal, proposal.household])
-    for state in (own, household):
-        if state is not None and sum(not leaf.deleted for leaf in state.leaves) > 1:
-            raise Conflict(
-                f"{state.doc_id} was changed on two tablets at once: it must be settled first."
-            )
+    named = [proposal.proposal, proposal.household]
+    for doc_id in sorted(disputed_among(database, named)):
+        raise Conflict(f"{doc_id} was changed on two tablets at once: it must be settled first.")
+    (own,) = database.states([proposal.proposal])
     if own is None or own.winner.rev != proposal.revision:
         raise Conflict("A newer revision of this proposal has just arrived: look at it again.")
 

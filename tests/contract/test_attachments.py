@@ -12,7 +12,7 @@ import pytest
 
 from sync_server.errors import BadRequest, MissingStub, NotFound
 from sync_server.storage.base import AttachmentWrite, Database, Revision
-from tests.contract.drafts import edit, put, replicate, write
+from tests.contract.drafts import ORIGIN, edit, put, replicate, write
 
 PHOTO = bytes(range(256)) * 40
 
@@ -55,6 +55,30 @@ def test_a_stub_stands_for_the_ancestors_attachment(db: Database) -> None:
     assert db.get("a").attachments["face.jpg"].revpos == 1
     db.compact()
     assert content(db, "a", "face.jpg") == PHOTO
+
+
+def test_a_stub_may_name_the_branch_that_has_it_and_is_new_to_its_own(db: Database) -> None:
+    replicate(
+        db,
+        write("a", "1-a"),
+        write("a", "2-b", "1-a", attachments={"face.jpg": photo()}),
+        write("a", "2-c", "1-a"),
+    )
+    stub = AttachmentWrite("image/jpeg", digest=digest(PHOTO), of="2-b")
+    (merged,) = replicate(db, write("a", "3-m", "2-c", "1-a", attachments={"face.jpg": stub}))
+    assert merged.error is None
+    assert db.get("a").attachments["face.jpg"].revpos == 3
+    assert content(db, "a", "face.jpg") == PHOTO
+
+
+def test_a_whole_batch_is_stored_or_nothing_of_it(db: Database) -> None:
+    stub = AttachmentWrite("image/jpeg", digest=digest(PHOTO), of="2-nowhere")
+    writes = [write("a", "1-a"), write("b", "1-b", attachments={"face.jpg": stub})]
+    with pytest.raises(MissingStub):
+        db.bulk_docs(writes, new_edits=False, origin=ORIGIN, whole=True)
+    assert db.states(["a", "b"]) == [None, None]
+    replicate(db, *writes)
+    assert [state is not None for state in db.states(["a", "b"])] == [True, False]
 
 
 def test_a_replicated_stub_resolves_through_its_ancestry(db: Database) -> None:

@@ -106,48 +106,6 @@ def test_a_short_ancestry_grows_when_the_longer_one_arrives(db: Database) -> Non
     assert db.get("a").revisions.revs() == ["3-c", "2-b", "1-a"]
 
 
-def test_inner_revisions_stay_readable_until_compaction(db: Database) -> None:
-    first = put(db, "a", n=1)
-    second = put(db, "a", first, n=2)
-    assert body_of(db.get("a", first)) == {"n": 1}
-    assert [status for _, status in db.revs_info("a", second)] == ["available", "available"]
-    db.compact()
-    assert [status for _, status in db.revs_info("a", second)] == ["available", "missing"]
-    with pytest.raises(NotFound):
-        db.get("a", first)
-    assert body_of(db.get("a")) == {"n": 2}
-
-
-def test_compaction_keeps_the_base_of_a_conflict(db: Database) -> None:
-    replicate(
-        db,
-        write("a", "1-a", v=0),
-        write("a", "2-a", "1-a", v=1),
-        write("a", "3-b", "2-a", "1-a", v=2),
-        write("a", "3-c", "2-a", "1-a", v=3),
-    )
-    db.compact()
-    assert body_of(db.get("a", "2-a")) == {"v": 1}
-    with pytest.raises(NotFound):
-        db.get("a", "1-a")
-    replicate(db, write("a", "4-b", "3-b", "2-a", "1-a", deleted=True))
-    db.compact()
-    with pytest.raises(NotFound):
-        db.get("a", "2-a")
-    assert body_of(db.get("a")) == {"v": 3}
-
-
-def test_compaction_up_to_a_horizon_keeps_what_was_superseded_later(db: Database) -> None:
-    first = put(db, "a", n=1)
-    second = put(db, "a", first, n=2)
-    horizon = db.update_seq()
-    put(db, "a", second, n=3)
-    db.compact(horizon)
-    assert body_of(db.get("a", second)) == {"n": 2}
-    with pytest.raises(NotFound):
-        db.get("a", first)
-
-
 def test_latest_answers_the_leaves_that_descend_from_a_revision(db: Database) -> None:
     replicate(
         db,

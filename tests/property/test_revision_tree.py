@@ -111,23 +111,3 @@ def test_purging_a_leaf_leaves_the_others_with_their_ancestry(paths: list[Path])
     expected = {leaf: tree.ancestry(leaf) for leaf in leaves[1:]}
     tree.purge(leaves[0])
     assert {leaf: tree.ancestry(leaf) for leaf in tree.leaves()} == expected
-
-
-@given(histories(), st.data())
-def test_the_common_ancestor_is_the_nearest_that_all_descend_from(
-    paths: list[Path], data: st.DataObject
-) -> None:
-    tree = tree_of(in_order(paths))
-    some = data.draw(st.lists(st.sampled_from(tree.leaves()), min_size=1, max_size=4))
-    shared = set.intersection(*(set(tree.ancestry(leaf)) for leaf in some))
-    found = tree.common_ancestor(some)
-    assert (found is None) == (not shared)
-    assert found is None or all(generation(rev) <= generation(found) for rev in shared)
-
-
-@given(histories())
-def test_a_drawing_names_every_revision_and_the_winner(paths: list[Path]) -> None:
-    tree = tree_of(in_order(paths))
-    drawing = tree.draw()
-    assert all(rev in drawing for rev in tree.nodes)
-    assert f"{tree.winner()}{'†' if tree.nodes[tree.winner()].deleted else ''}*" in drawing

@@ -285,6 +285,12 @@ class SQLiteDatabase(Database):
         self.watch.kick()
         return count
 
+    def acknowledged(self, active_since: int) -> str:
+        with self.connections.snapshot() as connection:
+            latest, epoch = feed.position(connection)
+            number = local.acknowledged(connection, active_since, epoch)
+        return sequences.token(latest if number is None else number, epoch)
+
     def compact(self, horizon: str | None = None) -> None:
         self._compacting = True
         try:

@@ -6,8 +6,11 @@ import re
 import sqlite3
 import time
 
+import orjson
+
 from sync_server.errors import BadRequest, NotFound
 from sync_server.storage.base import LocalDocument
+from sync_server.storage.sqlite import sequences
 
 _LOCAL_REVISION = re.compile(r"0-([0-9]{1,15})\Z")
 
@@ -43,6 +46,20 @@ def delete(connection: sqlite3.Connection, owner: str, doc_id: str) -> None:
     done = connection.execute("DELETE FROM local WHERE owner = ? AND id = ?", (owner, doc_id))
     if not done.rowcount:
         raise NotFound("missing")
+
+
+def acknowledged(connection: sqlite3.Connection, active_since: int, epoch: str) -> int | None:
+    """The lowest sequence number in a checkpoint written since then; None for no checkpoint.
+
+    CouchDB and PouchDB call it `last_seq`, the mobile clients of Cloudant and Couchbase
+    `lastSequence`.
+    """
+    rows = connection.execute("SELECT content FROM local WHERE updated_at >= ?", (active_since,))
+    numbers = (
+        sequences.told_up_to(document.get("last_seq", document.get("lastSequence")), epoch)
+        for document in (orjson.loads(content) for (content,) in rows)
+    )
+    return min((number for number in numbers if number is not None), default=None)
 
 
 def all_of(connection: sqlite3.Connection, owner: str) -> list[LocalDocument]:

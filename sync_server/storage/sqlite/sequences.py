@@ -91,6 +91,18 @@ def is_of(sequence: str, latest: int, epoch: str) -> bool:
     return given_epoch == epoch and (not scope or _SCOPE.match(scope) is not None)
 
 
+def told_up_to(sequence: object, epoch: str) -> int | None:
+    """The number up to which whoever holds this sequence was told everything they could see;
+    None for what is no sequence of this epoch.
+    """
+    if type(sequence) is not str or sequence.partition("-")[2].partition("-")[0] != epoch:
+        return None
+    try:
+        return read(sequence, epoch).number
+    except BadRequest:
+        return None
+
+
 def read(since: str, epoch: str) -> Position:
     """What a sequence says; the beginning for one of another epoch. Raises BadRequest."""
     match = _SEQUENCE.match(since)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from conflict.branches import merged_into
 from conflict.revision_tree import RevisionTree
 from sync_server.storage.sqlite import attachments, records
 from sync_server.storage.sqlite.connections import Connections
@@ -68,7 +69,7 @@ def _compact_document(
         connection.executemany("DELETE FROM superseded WHERE (seq, body) = (?, ?)", superseded)
         return
     tree = RevisionTree.decode(row[0])
-    keep = bases(tree)
+    keep = bases(connection, tree)
     by_body = {node.body: rev for rev, node in tree.nodes.items() if node.body is not None}
     for seq, body in superseded:
         rev = by_body.get(body)
@@ -82,15 +83,28 @@ def _compact_document(
     _drop_attachments(connection, number, tree)
 
 
-def bases(tree: RevisionTree) -> set[str]:
-    """Revisions that keep their bodies: the leaves, and where the live ones part."""
+def bases(connection: sqlite3.Connection, tree: RevisionTree) -> set[str]:
+    """Revisions that keep their bodies: the leaves, and where branches part that are not settled.
+
+    Each of these forks may be the base. A tablet that went on from a branch that was merged
+    already is merged against the revision that it went on from, which is no common ancestor.
+    """
     keep = set(tree.leaves())
-    live = tree.live_leaves()
-    if len(live) > 1:
-        base = tree.common_ancestor(live)
-        if base is not None:
-            keep.add(base)
+    if _is_disputed(connection, tree):
+        keep |= tree.forks()
     return keep
+
+
+def _is_disputed(connection: sqlite3.Connection, tree: RevisionTree) -> bool:
+    live = tree.live_leaves()
+    tombstones = [tree.nodes[rev].body for rev in tree.leaves() if tree.nodes[rev].deleted]
+    if len(live) > 1 or not live:
+        return bool(live)
+    return any(
+        merged_into(records.load_body(connection, body)[0]) is None
+        for body in tombstones
+        if body is not None
+    )
 
 
 def _drop_attachments(connection: sqlite3.Connection, number: int, tree: RevisionTree) -> None:

@@ -316,6 +316,9 @@ class ScopedView(Database):
     def renew(self, doc_ids: Sequence[str], *, origin: Origin) -> int:
         return self._whole.renew(doc_ids, origin=origin)
 
+    def acknowledged(self, active_since: int) -> str:
+        return self._whole.acknowledged(active_since)
+
     def compact(self, horizon: str | None = None) -> None:
         self._whole.compact(horizon)
 

@@ -57,13 +57,11 @@ class Batch:
             if rev in document.tree:
                 self._lengthen(document, revisions)
             return known
-        ids = revisions.ids
-        parent = f"{revisions.start - 1}-{ids[1]}" if len(ids) > 1 else None
         try:
             infos = self._attachments(document, write, revisions.start, revisions)
         except SyncError as error:
             return WriteResult(write.doc_id, rev, error.with_traceback(None))
-        return self._store(document, write, revisions, parent, infos, origin)
+        return self._store(document, write, revisions, infos, origin)
 
     def _insert(self, write: RevisionWrite, revisions: Revisions, rev: str, origin: Origin) -> None:
         """Store a document of which nothing is known: its tree is this path, and is not made."""
@@ -89,7 +87,7 @@ class Batch:
         revisions = Revisions(number, [rev_hash, *(above.ids if above else ())])
         if revisions.rev in document.tree:
             return WriteResult(write.doc_id, None, Conflict())
-        return self._store(document, write, revisions, parent, infos, origin)
+        return self._store(document, write, revisions, infos, origin)
 
     def _parent(self, document: Document, write: RevisionWrite) -> str | None:
         tree = document.tree
@@ -156,13 +154,12 @@ class Batch:
         document: Document,
         write: RevisionWrite,
         revisions: Revisions,
-        parent: str | None,
         infos: Mapping[str, AttachmentInfo],
         origin: Origin,
     ) -> WriteResult:
         moves = document.seq != NEW and write.area not in (None, document.area)
         self._rows.touch(document, write.area)
-        done = self._graft(document, write, revisions, parent, infos, origin)
+        done = self._graft(document, write, revisions, infos, origin)
         if moves:
             others = [leaf for leaf in document.tree.live_leaves() if leaf != revisions.rev]
             self._renew(document, others, origin)
@@ -176,7 +173,6 @@ class Batch:
         document: Document,
         write: RevisionWrite,
         revisions: Revisions,
-        parent: str | None,
         infos: Mapping[str, AttachmentInfo],
         origin: Origin,
     ) -> Graft:
@@ -184,10 +180,10 @@ class Batch:
         body = self._rows.keep_body(write, origin, infos)
         start, ids = revisions
         done = tree.graft(start, ids, deleted=write.deleted, body=body)
-        if done is Graft.EXTENDED and parent is not None:
-            above = tree.nodes[parent]
-            if above.body is not None:
-                self._rows.supersede(document, above.body)
+        if done is Graft.EXTENDED:
+            above = tree.nearest_body(revisions.rev)
+            if above is not None:
+                self._rows.supersede(document, above)
         self._rows.drop(tree.stem(self._rows.revs_limit))
         return done
 
@@ -237,7 +233,7 @@ class Batch:
             digest = hashlib.md5(seed, usedforsecurity=False).hexdigest()
             revisions = Revisions(above.start + 1, [digest, *above.ids])
             write = RevisionWrite(document.id, revisions, body)
-            self._graft(document, write, revisions, parent, infos, origin)
+            self._graft(document, write, revisions, infos, origin)
 
     def _content(self, document: Document, rev: str) -> tuple[bytes, Mapping[str, AttachmentInfo]]:
         number = document.tree.nodes[rev].body
