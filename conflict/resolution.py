@@ -23,6 +23,7 @@ from conflict.revision import generation
 
 RESOLVER = "1"
 """Changes when the same leaves would be merged differently."""
+NO_BASE = "no_base"
 DELETED = "_deleted"
 """Stands among the fields of a case where some deleted what others edited."""
 
@@ -111,7 +112,7 @@ def _case(
 ) -> Case:
     bases = branches.bases()
     if reason == "fields" and base is None:
-        reason = "several_bases" if len(bases) > 1 else "no_base"
+        reason = "several_bases" if len(bases) > 1 else NO_BASE
     return Case(branches.leaves, conflicts, reason, [] if base else bases)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from conflict.branches import merged_into
 from conflict.canonical import MISSING
-from conflict.resolution import RESOLVER, Case, Plan, Written, keep_winner
+from conflict.resolution import NO_BASE, RESOLVER, Case, Plan, Written, keep_winner
 from sync_server.branches import Disputed, may_be_disputed, read_disputed
 from sync_server.intake import notices
 from sync_server.intake.stage import Arrival, Intake
@@ -43,6 +43,8 @@ def resolve_conflicts(intake: Intake, arrivals: Sequence[Arrival]) -> None:
         outcome = _resolve(one, intake.now())
         if isinstance(outcome, Plan):
             plans.append((one, outcome))
+        elif _is_same(one, outcome, standing.get(one.doc_id, {})):
+            waiting.add(one.doc_id)
         else:
             cases.append((one, outcome))
     _carry_out(intake, plans)
@@ -60,9 +62,16 @@ def _is_suspect(arrival: Arrival) -> bool:
 
 def _is_known(arrival: Arrival, notice: Mapping[str, Any]) -> bool:
     """Whether these very leaves are a case already, for this resolver: here or on a server that
-    this one replicates with.
+    this one replicates with. One that only lacked the base is no judge of who may have it.
     """
-    return notice.get("seen") == _key(leaf.rev for leaf in arrival.state.leaves)
+    seen = _key(leaf.rev for leaf in arrival.state.leaves)
+    return notice.get("seen") == seen and notice.get("reason") != NO_BASE
+
+
+def _is_same(one: Disputed, case: Case, notice: Mapping[str, Any]) -> bool:
+    """Whether the notice says so already: two servers would take turns in rewriting it."""
+    seen = _key(leaf.rev for leaf in one.leaves)
+    return notice.get("seen") == seen and notice.get("reason") == case.reason
 
 
 def _key(leaves: Iterable[str]) -> str:

@@ -80,7 +80,7 @@ def test_a_conflict_of_the_household_holds_its_proposals_until_it_is_settled(
     assert state(waiting) == "on_hold"
     outcome = waiting.decide(DOC)
     assert isinstance(outcome.error, Conflict)
-    waiting.push(HOUSE, "3-d", "2-c", "1-a", deleted=True)
+    waiting.push(HOUSE, "3-d", "2-c", "1-a", deleted=True, merged_into="2-b")
     waiting.intake()
     assert state(waiting) == "in_review"
 
