@@ -25,4 +25,8 @@ def canonical(value: Any) -> bytes:
 
 
 def same(one: Any, other: Any) -> bool:
-    return canonical(one) == canonical(other)
+    if type(one) is not type(other):
+        return False
+    if type(one) in (str, int, bool):
+        return bool(one == other)
+    return one is other or canonical(one) == canonical(other)

@@ -135,9 +135,11 @@ def process(intake: Intake, doc_ids: Sequence[str], stages: Sequence[Stage] = ST
 
 
 def run_stages(intake: Intake, doc_ids: Sequence[str], stages: Sequence[Stage] = STAGES) -> None:
-    """Each stage sees the documents as the one before has left them."""
+    arrivals = read(intake.database, doc_ids)
     for stage in stages:
-        stage(intake, read(intake.database, doc_ids))
+        changed = stage(intake, arrivals)
+        if changed:
+            arrivals = [one for one in arrivals if one.doc_id not in changed]
 
 
 def sweep(

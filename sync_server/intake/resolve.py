@@ -32,8 +32,11 @@ Planned = tuple[Disputed, Plan]
 Opened = tuple[Disputed, Case]
 
 
-def resolve_conflicts(intake: Intake, arrivals: Sequence[Arrival]) -> None:
-    """Merge what can be merged; tell the authors where a person must decide."""
+def resolve_conflicts(intake: Intake, arrivals: Sequence[Arrival]) -> set[str]:
+    """Merge what can be merged; tell the authors where a person must decide.
+
+    Answers which documents were merged.
+    """
     standing = notices.standing(intake.database, CONFLICT, [one.doc_id for one in arrivals])
     waiting = {one.doc_id for one in arrivals if _is_known(one, standing.get(one.doc_id, {}))}
     suspects = [one.doc_id for one in arrivals if _is_suspect(one) and one.doc_id not in waiting]
@@ -51,6 +54,7 @@ def resolve_conflicts(intake: Intake, arrivals: Sequence[Arrival]) -> None:
     _open(intake, cases, {one.doc_id: one.state.area for one in arrivals})
     open_ids = {one.doc_id for one, _ in cases}
     notices.withdraw(intake, CONFLICT, sorted(standing.keys() - waiting - open_ids))
+    return {one.doc_id for one, _ in plans}
 
 
 def _is_suspect(arrival: Arrival) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -63,6 +63,7 @@ class Intake:
         return self.database.bulk_docs(writes, new_edits=new_edits, origin=origin, whole=whole)
 
 
-Stage = Callable[[Intake, Sequence[Arrival]], None]
+Stage = Callable[[Intake, Sequence[Arrival]], Collection[str] | None]
 """A stage looks at a batch and writes what follows from it. It is idempotent: after a crash it
-is given the same documents again."""
+is given the same documents again. It answers which of these documents it has changed, if any:
+they come by again, and the stages after it see them then."""

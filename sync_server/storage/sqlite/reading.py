@@ -48,11 +48,8 @@ def get(connection: sqlite3.Connection, doc_id: str, rev: str | None) -> Revisio
 
 def _revision(connection: sqlite3.Connection, document: Document, rev: str) -> Found:
     node = document.tree.nodes.get(rev)
-    if node is None or node.body is None:
-        return MissingRevision(document.id, rev)
-    row = records.load_body(connection, node.body)
-    revisions = records.revisions_of(document.tree, rev)
-    return records.read_revision(document.id, rev, node.deleted, revisions, row)
+    numbers = [] if node is None or node.body is None else [node.body]
+    return _of_body(document, rev, records.load_bodies(connection, numbers))
 
 
 def state(document: Document, epoch: str) -> DocumentState:
@@ -66,14 +63,13 @@ def open_revs(
     document = records.find(connection, doc_id)
     if document is None:
         return [MissingRevision(doc_id, rev) for rev in revs or ()]
-    tree = document.tree
+    return [_revision(connection, document, rev) for rev in _wanted(document, revs, latest)]
+
+
+def _wanted(document: Document, revs: Sequence[str] | None, latest: bool) -> list[str]:
     if revs is None:
-        wanted = tree.leaves()
-    elif latest:
-        wanted = _latest(document, revs)
-    else:
-        wanted = list(revs)
-    return [_revision(connection, document, rev) for rev in wanted]
+        return document.tree.leaves()
+    return _latest(document, revs) if latest else list(revs)
 
 
 def _latest(document: Document, revs: Sequence[str]) -> list[str]:
@@ -88,15 +84,48 @@ def bulk_get(
     connection: sqlite3.Connection, requests: Sequence[tuple[str, str | None]], latest: bool
 ) -> list[list[Found]]:
     rows = _winner_rows(connection, [doc_id for doc_id, _ in requests])
-    results: list[list[Found]] = []
+    documents: dict[str, Document] = {}
+    results: list[list[Found | str]] = []
+    """Of each request what was found, or revisions whose bodies have to be read."""
     for doc_id, rev in requests:
         row = rows.get(doc_id)
-        if row is not None and row[2] is None and rev in (None, row[1]):
-            results.append([_only_leaf(connection, row)])
+        if row is None:
+            results.append([] if rev is None else [MissingRevision(doc_id, rev)])
+        elif rev == row[1] or (rev is None and row[2] is None):
+            results.append([_winner(row)])
         else:
-            revs = None if rev is None else [rev]
-            results.append(open_revs(connection, doc_id, revs, latest))
-    return results
+            document = documents.setdefault(doc_id, Document(row[4], doc_id, "", 0, row[1], row[3]))
+            results.append([*_wanted(document, None if rev is None else [rev], latest)])
+    return _with_bodies(connection, requests, results, documents)
+
+
+def _with_bodies(
+    connection: sqlite3.Connection,
+    requests: Sequence[tuple[str, str | None]],
+    results: Sequence[Sequence[Found | str]],
+    documents: Mapping[str, Document],
+) -> list[list[Found]]:
+    """Read all bodies that are still needed with one query."""
+    nodes = [
+        documents[doc_id].tree.nodes.get(rev)
+        for (doc_id, _), found in zip(requests, results, strict=True)
+        for rev in found
+        if isinstance(rev, str)
+    ]
+    numbers = [node.body for node in nodes if node is not None and node.body is not None]
+    bodies = records.load_bodies(connection, numbers)
+    return [
+        [_of_body(documents[doc_id], one, bodies) if isinstance(one, str) else one for one in found]
+        for (doc_id, _), found in zip(requests, results, strict=True)
+    ]
+
+
+def _of_body(document: Document, rev: str, bodies: Mapping[int, Sequence[Any]]) -> Found:
+    node = document.tree.nodes.get(rev)
+    if node is None or node.body is None:
+        return MissingRevision(document.id, rev)
+    revisions = records.revisions_of(document.tree, rev)
+    return records.read_revision(document.id, rev, node.deleted, revisions, bodies[node.body])
 
 
 def _winner_rows(
@@ -109,23 +138,15 @@ def _winner_rows(
     return found
 
 
-def _only_leaf(connection: sqlite3.Connection, row: Sequence[Any]) -> Found:
-    """The winner of a document without other leaves."""
-    doc_id, rev, _, encoded, number = row[:5]
-    branches = orjson.loads(encoded)
-    if len(branches) == 1 and row[5] is not None:
-        return records.revision_of_branch(doc_id, rev, branches[0], row[5:])
-    return _revision(connection, Document(number, doc_id, "", 0, rev, encoded), rev)
+def _winner(row: Sequence[Any]) -> Revision:
+    """The winning revision: its branch stands first in the tree, and is whole."""
+    doc_id, rev, _, encoded, _ = row[:5]
+    return records.revision_of_branch(doc_id, rev, orjson.loads(encoded)[0], row[5:])
 
 
 def winners(connection: sqlite3.Connection, doc_ids: Sequence[str]) -> list[Revision | None]:
     rows = _winner_rows(connection, doc_ids)
-    found: list[Revision | None] = []
-    for doc_id in doc_ids:
-        row = rows.get(doc_id)
-        revision = _only_leaf(connection, row) if row else None
-        found.append(revision if isinstance(revision, Revision) else None)
-    return found
+    return [_winner(rows[doc_id]) if doc_id in rows else None for doc_id in doc_ids]
 
 
 def revs_info(connection: sqlite3.Connection, doc_id: str, rev: str) -> list[RevisionStatus]:

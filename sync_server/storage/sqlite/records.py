@@ -60,8 +60,9 @@ class Document:
         return self._tree
 
     def leaves(self) -> list[Leaf]:
-        nodes = self.tree.nodes
-        return [Leaf(rev, nodes[rev].deleted) for rev in self.tree.leaves()]
+        """As stored: each branch begins with a leaf, the winner's first."""
+        branches: list[Branch] = orjson.loads(self.encoded) if self.encoded else []
+        return [Leaf(f"{start}-{ids[0]}", 0 in deleted) for start, ids, _, deleted, _ in branches]
 
 
 def find(connection: sqlite3.Connection, doc_id: str) -> Document | None:
@@ -96,7 +97,7 @@ def revisions_of(tree: RevisionTree, rev: str) -> Revisions:
 
 
 def revision_of_branch(doc_id: str, rev: str, branch: Branch, row: Sequence[Any]) -> Revision:
-    """The leaf of a tree's only branch: nothing needs to be decoded further."""
+    """The leaf of a branch that is whole: nothing needs to be decoded further."""
     start, ids, _, deleted, _ = branch
     return read_revision(doc_id, rev, 0 in deleted, Revisions(start, ids), row)
 
@@ -125,6 +126,16 @@ def load_body(connection: sqlite3.Connection, number: int) -> Sequence[Any]:
         f"SELECT {BODY_COLUMNS} FROM body WHERE number = ?", (number,)
     ).fetchone()
     return row
+
+
+def load_bodies(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Sequence[Any]]:
+    found: dict[int, Sequence[Any]] = {}
+    for chunk, marks in chunks(numbers):
+        for row in connection.execute(
+            f"SELECT number, {BODY_COLUMNS} FROM body WHERE number IN ({marks})", chunk
+        ):
+            found[row[0]] = row[1:]
+    return found
 
 
 def dump_attachments(attachments: Mapping[str, AttachmentInfo]) -> str | None:
