@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
-from conflict.canonical import MISSING, Missing, canonical, same
+from conflict.canonical import MISSING, Missing, same
 from conflict.clocks import Claim, believed
 from conflict.policies import Change, Chosen, policy
 
@@ -60,8 +60,7 @@ class Why(Enum):
     """The leaves differ, and no common state is there to tell who changed it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldMerge:
+class FieldMerge(NamedTuple):
     """What every leaf says of one field, what becomes of it, and why."""
 
     field: str
@@ -197,32 +196,31 @@ def _merge_field(
     times: Mapping[str, int | None],
     has_base: bool,
 ) -> FieldMerge:
-    changes = [
-        Change(rev, value, times[rev]) for rev, value in values.items() if not same(value, before)
-    ]
-    chosen, why = _choose(kind, before, values, changes, has_base)
+    changed_by = [rev for rev, value in values.items() if not same(value, before)]
+    if not changed_by:
+        # The leaf's own writing of the value: a server that no longer has the base uses it too.
+        unchanged = Chosen(next(iter(values.values())), frozenset())
+        return FieldMerge(name, kind, before, values, (), unchanged, Why.UNCHANGED)
+    changes = [Change(rev, values[rev], times[rev]) for rev in changed_by]
+    chosen, why = _choose(kind, before, changes, len(values), has_base)
     suggested = None
     if chosen is None and kind != "counter":
         suggested = policy(kind)(before, changes)
-    changed_by = [change.rev for change in changes]
     return FieldMerge(name, kind, before, values, changed_by, chosen, why, suggested)
 
 
 def _choose(
     kind: str,
     before: Any,
-    values: Mapping[str, Any],
     changes: Sequence[Change],
+    leaves: int,
     has_base: bool,
 ) -> tuple[Chosen | None, Why]:
     everybody = frozenset(change.rev for change in changes)
-    if not changes:
-        # The leaf's own writing of the value: a server that no longer has the base uses it too.
-        return Chosen(next(iter(values.values())), everybody), Why.UNCHANGED
-    agreed = len({canonical(change.value) for change in changes}) == 1
+    agreed = all(same(change.value, changes[0].value) for change in changes)
     if not has_base:
         # Two tablets that counted to the same number may have counted different things.
-        if agreed and len(changes) == len(values) and kind != "counter":
+        if agreed and len(changes) == leaves and kind != "counter":
             return Chosen(changes[0].value, everybody), Why.ONE
         return None, Why.NO_BASE
     keeps_first = kind == "immutable" and not isinstance(before, Missing)

@@ -8,15 +8,13 @@ It must not depend on their order, and answers `Chosen`, or None where a person 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from conflict.canonical import MISSING, Missing, canonical, same
 from conflict.revision import winner_key
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A leaf's value for a field that it changed."""
 
     rev: str
@@ -25,8 +23,7 @@ class Change:
     """Milliseconds since 1970 when the edit was made; None where its clock is not believed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(NamedTuple):
     value: Any
     taken: frozenset[str]
     """Leaves whose value stands in the result; the others' authors are told."""

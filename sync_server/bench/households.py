@@ -106,16 +106,16 @@ def _body(source: random.Random, outing: Outing, number: int) -> dict[str, Any]:
         "head": {
             "surname_km": surname[0],
             "given_name_km": given[0],
-            "surname": surname[1],
-            "given_name": given[1],
+            "surname_latin": surname[1],
+            "given_name_latin": given[1],
             "sex": source.choice(("female", "male")),
             "birth_year": source.randint(1940, 2004),
             "birth_year_estimated": source.random() < 0.3,
         },
         "phone": f"+855{source.randint(10_000_000, 99_999_999)}",
         "national_id": f"{source.randint(0, 999_999_999):09}",
-        "members": members,
-        "women": source.randint(0, members),
+        "members_total": members,
+        "members_women": source.randint(0, members),
         "id_poor": [_id_poor(source, poor, outing)],
         "disability": False,
         "gps": {
@@ -132,7 +132,7 @@ def _id_poor(source: random.Random, level: str, outing: Outing) -> dict[str, Any
         return {"level": level, "observed_on": outing.day}
     card = f"{outing.village}-{source.randint(0, 9999):04}"
     observed = {"level": level, "observed_on": outing.day}
-    return observed | {"card": card, "expires_on": "2026-12-31"}
+    return observed | {"card": card, "expires": "2026-12-31"}
 
 
 def _uuid(source: random.Random) -> str:

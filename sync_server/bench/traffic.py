@@ -9,7 +9,7 @@ are verified after it has stopped, so what is timed is the server.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -143,31 +143,42 @@ def batches(households: Iterable[Household], size: int = BATCH) -> Iterator[list
         yield batch
 
 
-def prepare_push(tablet: Tablet, households: Iterable[Household]) -> Callable[[], Lap]:
-    """A first push of these documents, to be run and timed later."""
+def prepare_push(
+    tablet: Tablet, households: Iterable[Household], stop: Callable[[], bool] = lambda: False
+) -> Callable[[], Lap]:
+    """A first push of these documents, to be run and timed later; `stop` is asked before each
+    batch whether to leave the rest.
+    """
     prepared = [(len(batch), *tablet.push_requests(batch)) for batch in batches(households)]
 
     def run() -> Lap:
-        responses = []
+        responses: list[Response] = []
         start = perf_counter()
         for number, (_, diff, docs) in enumerate(prepared, 1):
+            if stop():
+                break
             responses.append(tablet.connection.exchange(diff))
             responses.append(tablet.connection.exchange(docs))
             responses.append(tablet.write_checkpoint(number * BATCH))
         end = perf_counter()
-        for (size, _, _), diffed, stored, noted in zip(
-            prepared, responses[::3], responses[1::3], responses[2::3], strict=True
-        ):
-            require(diffed, {200})
-            if len(diffed.json()) != size:
-                raise TrafficError("_revs_diff knew documents that were never sent")
-            require(stored, {201, 200})
-            if stored.json() != []:
-                raise TrafficError(f"_bulk_docs refused documents: {stored.content()[:200]!r}")
-            require(noted, {201})
-        return Lap(start, end, sum(size for size, _, _ in prepared))
+        sizes = [size for size, _, _ in prepared[: len(responses) // 3]]
+        _verify_push(sizes, responses)
+        return Lap(start, end, sum(sizes))
 
     return run
+
+
+def _verify_push(sizes: Sequence[int], responses: Sequence[Response]) -> None:
+    for size, diffed, stored, noted in zip(
+        sizes, responses[::3], responses[1::3], responses[2::3], strict=True
+    ):
+        require(diffed, {200})
+        if len(diffed.json()) != size:
+            raise TrafficError("_revs_diff knew documents that were never sent")
+        require(stored, {201, 200})
+        if stored.json() != []:
+            raise TrafficError(f"_bulk_docs refused documents: {stored.content()[:200]!r}")
+        require(noted, {201})
 
 
 def pull(tablet: Tablet, since: object = 0, *, limit: int = BATCH, expected: int) -> Lap:

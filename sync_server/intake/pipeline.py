@@ -77,7 +77,7 @@ class Pipeline:
 
     def step(self, intake: Intake) -> bool:
         """One batch; False where nothing was left."""
-        since = _checkpoint(intake.database)
+        since = position(intake.database)
         page = intake.database.changes(since, limit=BATCH)
         if page.rows:
             process(intake, [row.doc_id for row in page.rows], self._stages)
@@ -101,7 +101,7 @@ class Pipeline:
                 while not stop.is_set() and self.step(intake):
                     pass
                 if not stop.is_set():
-                    intake.database.wait(_checkpoint(intake.database), 1.0)
+                    intake.database.wait(position(intake.database), 1.0)
             except (NotFound, Unavailable) as error:
                 _log.warning("intake of %s waits: %s", name, error.reason)
                 stop.wait(IDLE_SECONDS)
@@ -110,7 +110,8 @@ class Pipeline:
         return Intake(self._store.database(name), self._sql, self._now, self._metrics)
 
 
-def _checkpoint(database: Database) -> str:
+def position(database: Database) -> str:
+    """The update sequence up to which the follower is done."""
     try:
         seq = orjson.loads(database.get_local(OWNER, CHECKPOINT).body)["seq"]
     except NotFound:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas import validate
 from sync_server.bench.households import households
 from sync_server.bench.processes import family, proportional_memory
 from sync_server.bench.traffic import Checkpoint, Lap, batches, rate
@@ -23,6 +24,10 @@ def test_other_seeds_give_other_ids() -> None:
 def test_households_have_the_size_of_real_ones() -> None:
     sizes = [len(household.body_json()) for household in households(200, seed=1)]
     assert 600 <= min(sizes) <= max(sizes) <= 900
+
+
+def test_households_are_such_as_the_schema_takes() -> None:
+    assert [validate(household.body) for household in households(100, seed=1)] == [[]] * 100
 
 
 def test_a_replicated_household_names_its_ancestry() -> None:
