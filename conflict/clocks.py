@@ -31,14 +31,29 @@ class Claim(NamedTuple):
     """Milliseconds since 1970, None where nothing usable is said."""
 
 
-def believed(claims: Iterable[Claim]) -> range:
-    """The times that more than half of the clocks agree on, as a range; empty where none are."""
+class Window(NamedTuple):
+    """Times that are believed."""
+
+    start: int
+    end: int
+
+    def holds(self, at: int | None) -> bool:
+        return at is not None and self.start <= at <= self.end
+
+
+NONE = Window(0, -1)
+"""No clock is believed."""
+
+
+def believed(claims: Iterable[Claim]) -> Window:
+    """The times that more than half of the clocks agree on; the earliest such, if there are
+    several.
+    """
     known = [(claim.device, claim.at) for claim in claims if claim.at is not None]
-    clocks = {device for device, _ in known}
-    best, most = range(0), len(clocks) / 2
+    best, most = NONE, len({device for device, _ in known}) / 2
     for start in sorted(at for _, at in known):
-        window = range(start, start + APART_MS + 1)
-        agreeing = {device for device, at in known if at in window}
+        window = Window(start, start + APART_MS)
+        agreeing = {device for device, at in known if window.holds(at)}
         if len(agreeing) > most:
             best, most = window, len(agreeing)
     return best

@@ -175,7 +175,7 @@ def _times(base: Base | None, versions: Sequence[Version]) -> dict[str, int | No
         claims.append(Claim(base.device, base.captured_at))
     window = believed(claims)
     return {
-        version.rev: version.captured_at if version.captured_at in window else None
+        version.rev: version.captured_at if window.holds(version.captured_at) else None
         for version in versions
     }
 

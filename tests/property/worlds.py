@@ -1,0 +1,149 @@
+"""Histories of one document as several tablets may have made them, drawn by hypothesis.
+
+A history is a tree of up to six branches, each of one or more edits, some ending in a deletion,
+with photos. Not every inner revision's content is kept, and ancestries may be short: as after
+compaction, stemming, and edits that were never sent one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from sync_server.storage.base import AttachmentInfo, Origin, Revision, Revisions
+
+thorough = settings(
+    max_examples=1000,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+POLICIES = {
+    "name": "manual",
+    "phone": "latest",
+    "tags": "union",
+    "visits": "counter",
+    "card": "keyed:on",
+    "author": "immutable",
+    "captured_at": "latest",
+    "device": "latest",
+}
+VALUES: Mapping[str, st.SearchStrategy[Any]] = {
+    "name": st.sampled_from(["Sok", "Sokha", None]),
+    "phone": st.sampled_from(["+85512", "+85513", "+85514"]),
+    "tags": st.lists(st.sampled_from("abcd"), unique=True, max_size=3),
+    "visits": st.integers(0, 3),
+    "card": st.lists(
+        st.fixed_dictionaries({"on": st.sampled_from("12"), "level": st.integers(1, 2)}),
+        unique_by=lambda item: str(item["on"]),
+        max_size=2,
+    ),
+    "author": st.sampled_from(["sok", "dara"]),
+    "device": st.sampled_from(["tablet-1", "tablet-2", "tablet-3"]),
+    "captured_at": st.sampled_from(
+        [
+            "1970-01-01T00:00:10+07:00",
+            "2026-11-20T08:00:00+07:00",
+            "2026-11-20T09:00:00+07:00",
+            "2031-01-01T00:00:00+07:00",
+            "yesterday",
+        ]
+    ),
+}
+BODIES = st.fixed_dictionaries({}, optional=dict(VALUES))
+PHOTOS = st.dictionaries(
+    st.sampled_from(["face", "house"]), st.sampled_from([b"one", b"other"]), max_size=2
+)
+MOST_BRANCHES = 6
+
+
+class Stored(NamedTuple):
+    """One revision."""
+
+    history: Sequence[str]
+    """The revision, then its ancestors."""
+    deleted: bool
+    body: dict[str, Any]
+    photos: Mapping[str, bytes]
+
+    @property
+    def rev(self) -> str:
+        return self.history[0]
+
+
+@dataclass(frozen=True)
+class World:
+    """All revisions of a document, ancestors first, and what is known of them."""
+
+    revisions: Mapping[str, Stored]
+    kept: frozenset[str]
+    """Inner revisions whose content is kept."""
+    short: Mapping[str, int]
+    """Leaf → how many of its ancestry are sent."""
+
+    @property
+    def leaves(self) -> list[Stored]:
+        inner = {above for stored in self.revisions.values() for above in stored.history[1:2]}
+        return [stored for rev, stored in self.revisions.items() if rev not in inner]
+
+    def sent(self) -> Iterator[Stored]:
+        """The leaves as they are pushed."""
+        for leaf in self.leaves:
+            yield leaf._replace(history=leaf.history[: self.short[leaf.rev]])
+
+
+@st.composite
+def worlds(draw: st.DrawFn, most: int = MOST_BRANCHES) -> World:
+    revisions: dict[str, Stored] = {}
+    above: list[Stored | None] = [None]
+    for number in range(draw(st.integers(1, most))):
+        start = draw(st.sampled_from(above)) if number else None
+        for step in range(draw(st.integers(1, 2))):
+            start = _edit(draw, start, f"{draw(st.sampled_from('abcdef'))}{number}{step}")
+            revisions[start.rev] = start
+            above.append(start)
+        if draw(st.integers(0, 3)) == 0:
+            gone = Stored(_history(start, f"d{number}"), True, {}, {})
+            revisions[gone.rev] = gone
+    inner = sorted(rev for rev, stored in revisions.items() if not stored.deleted)
+    kept = frozenset(draw(st.sets(st.sampled_from(inner)))) if draw(st.booleans()) else inner
+    short = {
+        rev: draw(st.sampled_from([1, 2, 100, 100, 100])) if number % 2 else 100
+        for number, rev in enumerate(revisions)
+    }
+    return World(revisions, frozenset(kept), short)
+
+
+def _edit(draw: st.DrawFn, parent: Stored | None, name: str) -> Stored:
+    body = {**(parent.body if parent else {}), **draw(BODIES)}
+    photos = {**(parent.photos if parent else {}), **draw(PHOTOS)}
+    for gone in draw(st.sets(st.sampled_from(sorted({*body, "name"})), max_size=1)):
+        body.pop(gone, None)
+    return Stored(_history(parent, name), False, body, photos)
+
+
+def _history(parent: Stored | None, name: str) -> list[str]:
+    above = list(parent.history) if parent else []
+    return [f"{len(above) + 1}-{name}", *above]
+
+
+def revision_of(stored: Stored, doc_id: str = "household:1") -> Revision:
+    """As storage answers it."""
+    start = int(stored.rev.partition("-")[0])
+    return Revision(
+        doc_id,
+        stored.rev,
+        stored.deleted,
+        orjson.dumps(stored.body),
+        Revisions(start, [rev.partition("-")[2] for rev in stored.history]),
+        {
+            name: AttachmentInfo("image/jpeg", f"md5-{content.decode()}", len(content), start)
+            for name, content in stored.photos.items()
+        },
+        Origin("sok", "tablet", 0),
+    )
