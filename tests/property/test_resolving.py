@@ -107,10 +107,8 @@ def test_no_order_of_arrival_changes_a_revision_or_a_byte(
     for _ in range(2):
         doc_id = new_document()
         arrive(intake.database, doc_id, world)
-        leaves = data.draw(st.permutations(list(world.sent())))
-        cut = data.draw(st.integers(0, len(leaves)))
-        for batch in (leaves[:cut], leaves[cut:]):
-            push(intake.database, doc_id, batch, at=NOW - data.draw(st.integers(0, 10**9)))
+        for leaf in data.draw(st.permutations(list(world.sent()))):
+            push(intake.database, doc_id, [leaf], at=NOW - data.draw(st.integers(0, 10**9)))
         resolve(intake, doc_id)
         states.append(state_of(intake.database, doc_id))
     assert states[0] == states[1]

@@ -34,6 +34,11 @@ def tree_of(paths: list[Path]) -> RevisionTree:
     return tree
 
 
+def revs_of(path: Path) -> list[str]:
+    start, ids, _ = path
+    return [f"{start - offset}-{rev_id}" for offset, rev_id in enumerate(ids)]
+
+
 def in_order(paths: list[Path]) -> list[Path]:
     """Only leaves may be told to be deleted by a path, so ancestors come first."""
     return sorted(paths, key=lambda path: path[0])
@@ -44,7 +49,7 @@ def in_order(paths: list[Path]) -> list[Path]:
 def test_every_revision_is_in_the_tree_with_its_ancestry(paths: list[Path]) -> None:
     tree = tree_of(in_order(paths))
     for start, ids, _ in paths:
-        revs = [f"{start - offset}-{rev_id}" for offset, rev_id in enumerate(ids)]
+        revs = revs_of((start, ids, False))
         assert tree.ancestry(revs[0]) == revs
 
 
@@ -86,12 +91,18 @@ def test_grafting_twice_changes_nothing(paths: list[Path]) -> None:
 def test_a_truncated_ancestry_adds_nothing_wrong_and_joins_when_the_rest_comes(
     paths: list[Path], data: st.DataObject
 ) -> None:
-    ordered = in_order(paths)
+    tips = [path for path in paths if not any(path[1] == other[1][1:] for other in paths)]
     short = [
-        (start, ids[: data.draw(st.integers(1, len(ids)))], deleted)
-        for start, ids, deleted in ordered
+        (start, ids[: data.draw(st.integers(1, len(ids)))], deleted) for start, ids, deleted in tips
     ]
-    assert tree_of(short + ordered) == tree_of(ordered)
+    tree = tree_of(data.draw(st.permutations(short)))
+    for start, ids, deleted in short:
+        expected = revs_of((start, ids, deleted))
+        assert tree.ancestry(expected[0])[: len(ids)] == expected
+    for start, ids, deleted in data.draw(st.permutations(tips)):
+        tree.graft(start, ids, deleted=deleted)
+        assert tree.ancestry(f"{start}-{ids[0]}") == revs_of((start, ids, deleted))
+    assert tree == tree_of(tips)
 
 
 @thorough

@@ -52,12 +52,18 @@ VALUES: Mapping[str, st.SearchStrategy[Any]] = {
             "2026-11-20T09:00:00+07:00",
             "2031-01-01T00:00:00+07:00",
             "yesterday",
+            None,
         ]
     ),
 }
-BODIES = st.fixed_dictionaries({}, optional=dict(VALUES))
+_CHANGED = sorted([*VALUES, *4 * ["phone"], *2 * ["captured_at"]])
+BODIES = st.lists(st.sampled_from(_CHANGED), max_size=3, unique=True).flatmap(
+    lambda names: st.fixed_dictionaries({name: VALUES[name] for name in names})
+)
+"""What an edit changes: little, as an edit does, or there would be nothing but cases."""
+FIRST = st.fixed_dictionaries({}, optional=dict(VALUES))
 PHOTOS = st.dictionaries(
-    st.sampled_from(["face", "house"]), st.sampled_from([b"one", b"other"]), max_size=2
+    st.sampled_from(["face", "house"]), st.sampled_from([b"one", b"other"]), max_size=1
 )
 MOST_BRANCHES = 6
 
@@ -100,30 +106,37 @@ class World:
 @st.composite
 def worlds(draw: st.DrawFn, most: int = MOST_BRANCHES) -> World:
     revisions: dict[str, Stored] = {}
-    above: list[Stored | None] = [None]
-    for number in range(draw(st.integers(1, most))):
-        start = draw(st.sampled_from(above)) if number else None
+    above: list[Stored] = []
+    deletes, stems, forgets = (draw(st.integers(0, 4)) == 3 for _ in range(3))
+    for number in range(draw(st.integers(2, most))):
+        start = _start(draw, above)
         for step in range(draw(st.integers(1, 2))):
             start = _edit(draw, start, f"{draw(st.sampled_from('abcdef'))}{number}{step}")
             revisions[start.rev] = start
             above.append(start)
-        if draw(st.integers(0, 3)) == 0:
+        if deletes and start is not None and draw(st.booleans()):
             gone = Stored(_history(start, f"d{number}"), True, {}, {})
             revisions[gone.rev] = gone
-    inner = sorted(rev for rev, stored in revisions.items() if not stored.deleted)
-    kept = frozenset(draw(st.sets(st.sampled_from(inner)))) if draw(st.booleans()) else inner
-    short = {
-        rev: draw(st.sampled_from([1, 2, 100, 100, 100])) if number % 2 else 100
-        for number, rev in enumerate(revisions)
-    }
-    return World(revisions, frozenset(kept), short)
+    inner = sorted({above for stored in revisions.values() for above in stored.history[1:2]})
+    kept = draw(st.sets(st.sampled_from(inner))) if forgets and inner else inner
+    lengths = st.sampled_from([1, 2, 100, 100]) if stems else st.just(100)
+    return World(revisions, frozenset(kept), {rev: draw(lengths) for rev in revisions})
+
+
+def _start(draw: st.DrawFn, above: Sequence[Stored]) -> Stored | None:
+    """What a branch begins at: mostly one of the first revisions, which all tablets had; seldom
+    at nothing, as where two tablets made the document independently.
+    """
+    if not above or draw(st.integers(0, 30)) == 17:
+        return None
+    return draw(st.sampled_from(above[: draw(st.sampled_from([1, 1, 2, 100]))]))
 
 
 def _edit(draw: st.DrawFn, parent: Stored | None, name: str) -> Stored:
-    body = {**(parent.body if parent else {}), **draw(BODIES)}
+    body = {**parent.body, **draw(BODIES)} if parent else draw(FIRST)
     photos = {**(parent.photos if parent else {}), **draw(PHOTOS)}
-    for gone in draw(st.sets(st.sampled_from(sorted({*body, "name"})), max_size=1)):
-        body.pop(gone, None)
+    if draw(st.integers(0, 6)) == 3:
+        body.pop(draw(st.sampled_from(sorted(VALUES))), None)
     return Stored(_history(parent, name), False, body, photos)
 
 
