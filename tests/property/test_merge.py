@@ -107,7 +107,9 @@ def test_what_was_added_to_a_list_is_in_it_and_what_was_removed_is_not(world: Wo
     outcome = resolve(branches, base, POLICIES)
     if not isinstance(outcome, Plan):
         return
-    body = standing_body(outcome, branches) or {}
+    body = standing_body(outcome, branches)
+    if body is None:
+        return  # deleted
     before = items(base.fields.get("tags", []))
     lists = [leaf.version.fields.get("tags") for leaf in branches.live]
     if any(tags is None for tags in lists) or "tags" not in base.fields:
