@@ -105,7 +105,7 @@ def version_of(revision: Revision) -> Version:
         fields=fields,
         attachments=_digests(revision),
         captured_at=captured_at(fields),
-        device=_device(fields),
+        device=device_of(fields),
         account=revision.origin.account,
     )
 
@@ -147,7 +147,8 @@ def _digests(revision: Revision) -> dict[str, str]:
     return {name: info.digest for name, info in revision.attachments.items()}
 
 
-def _device(fields: Mapping[str, Any]) -> str:
+def device_of(fields: Mapping[str, Any]) -> str:
+    """The tablet that a document names; empty where it names none."""
     device = fields.get("device")
     return device if type(device) is str else ""
 

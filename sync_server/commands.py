@@ -16,6 +16,7 @@ from sync_server.access.audit import CLI
 from sync_server.access.enrolment import Offer
 from sync_server.access.fleet import Tablet, fleet
 from sync_server.access.grants import FIELD_ROLES
+from sync_server.cases.forgetting import forget_database as forget_cases
 from sync_server.errors import BadRequest, NotFound
 from sync_server.parts import Parts
 from sync_server.storage.base import DatabaseInfo
@@ -132,6 +133,8 @@ def delete_database(parts: Parts, name: str) -> None:
     parts.store.delete(name)
     parts.accounts.forget_database(name)
     parts.grants.forget_database(name)
+    with parts.sql.begin() as connection:
+        forget_cases(connection, name)
 
 
 def add_member(parts: Parts, account: str, database: str) -> None:

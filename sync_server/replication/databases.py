@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from sync_server.access.permissions import require_admin
+from sync_server.cases.forgetting import forget_database as forget_cases
 from sync_server.errors import BadRequest
 from sync_server.replication.bodies import json_object, json_value
 from sync_server.replication.identifiers import revision_list
@@ -66,6 +67,8 @@ def delete(name: str) -> Response:
     parts().store.delete(name)
     parts().accounts.forget_database(name)
     parts().grants.forget_database(name)
+    with parts().sql.begin() as connection:
+        forget_cases(connection, name)
     return json_response({"ok": True})
 
 
