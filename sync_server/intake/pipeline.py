@@ -16,6 +16,8 @@ import orjson
 from sqlalchemy import Engine
 
 from sync_server.errors import NotFound, Unavailable
+from sync_server.intake.contest import take_up_contests
+from sync_server.intake.decisions import write_decisions
 from sync_server.intake.resolve import resolve_conflicts
 from sync_server.intake.screen import read, screen
 from sync_server.intake.stage import Intake, Stage
@@ -23,7 +25,13 @@ from sync_server.intake.validate import validate
 from sync_server.metrics import Metrics
 from sync_server.storage.base import Database, DocumentStore
 
-STAGES: Sequence[Stage] = (resolve_conflicts, validate, screen)
+STAGES: Sequence[Stage] = (
+    write_decisions,
+    resolve_conflicts,
+    take_up_contests,
+    validate,
+    screen,
+)
 BATCH = 100
 IDLE_SECONDS = 5.0
 OWNER = "_intake"

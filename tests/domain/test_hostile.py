@@ -23,7 +23,18 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=6,
 )
-FIELDS = sorted({*household(), *proposal(), "withdrawn", "withdrawn_reason", "merged_into", "id"})
+FIELDS = sorted(
+    {
+        *household(),
+        *proposal(),
+        "withdrawn",
+        "withdrawn_reason",
+        "merged_into",
+        "id",
+        "notice",
+        "text",
+    }
+)
 CHANGES = st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=5)
 IDS = st.sampled_from(
     ["household:1", "proposal:1", "review:1", "notice:1", "proposal:", "contest:1", "x", "é:1"]
