@@ -6,7 +6,7 @@ from flask import Flask
 from flask_smorest import Api
 
 from schemas.api import Error
-from sync_server.api import devices, proposals
+from sync_server.api import cases, devices, proposals
 
 CONFIG = {
     "API_TITLE": "Sync server",
@@ -30,5 +30,5 @@ def register(app: Flask) -> None:
     """Put the API on the app, which finds its parts at `app.extensions["sync_server"]`."""
     app.config.update(CONFIG)
     api = ServiceApi(app)
-    for blueprint in (proposals.blueprint, devices.blueprint):
-        api.register_blueprint(blueprint)
+    for subject in (proposals, cases, devices):
+        api.register_blueprint(subject.blueprint)
