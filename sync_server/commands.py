@@ -18,7 +18,9 @@ from sync_server.access.fleet import Tablet, fleet
 from sync_server.access.grants import FIELD_ROLES
 from sync_server.cases.forgetting import forget_database as forget_cases
 from sync_server.errors import BadRequest, NotFound
+from sync_server.intake import forgetting
 from sync_server.parts import Parts
+from sync_server.quarantine import entries
 from sync_server.storage.base import DatabaseInfo
 from sync_server.storage.compaction import compact as compact_database
 
@@ -129,11 +131,13 @@ def list_databases(parts: Parts) -> list[DatabaseInfo]:
 
 
 def delete_database(parts: Parts, name: str) -> None:
-    """The database and all memberships of it. Raises NotFound."""
+    """The database, all memberships of it, and what was refused in it. Raises NotFound."""
     parts.store.delete(name)
     parts.accounts.forget_database(name)
     parts.grants.forget_database(name)
     with parts.sql.begin() as connection:
+        entries.forget_database(connection, name)
+        forgetting.forget_database(connection, name)
         forget_cases(connection, name)
 
 

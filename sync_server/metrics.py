@@ -42,6 +42,12 @@ class Metrics:
             "Revisions that clients pushed and that were not known yet.",
             registry=self.registry,
         )
+        self.writes_refused = Counter(
+            "sync_writes_refused",
+            "Documents that went to quarantine, by the reason that their author is told.",
+            ("reason",),
+            registry=self.registry,
+        )
         self.revisions_sent = Counter(
             "sync_revisions_sent", "Revisions that clients fetched in bulk.", registry=self.registry
         )

@@ -14,15 +14,19 @@ from sqlalchemy import Engine
 from sync_server.access.accounts import Accounts
 from sync_server.access.activity import DeviceActivity
 from sync_server.access.authentication import CredentialCache
+from sync_server.access.departures import Departures
 from sync_server.access.devices import Devices
 from sync_server.access.enrolment import Enrolments
 from sync_server.access.gazetteer import Gazetteer
 from sync_server.access.grants import Grants
 from sync_server.access.remote_address import networks
+from sync_server.access.scopes import Scopes
+from sync_server.access.sealing import Seals
 from sync_server.access.sessions import Sessions, signing_secret
 from sync_server.access.stamp import ChangeStamp
 from sync_server.access.throttle import Throttle
 from sync_server.metrics import Metrics
+from sync_server.quarantine.service import Quarantine
 from sync_server.settings import Settings
 from sync_server.sql import open_engine, upgrade
 from sync_server.storage.base import DocumentStore
@@ -38,6 +42,9 @@ class Parts:
     accounts: Accounts
     grants: Grants
     gazetteer: Gazetteer
+    scopes: Scopes
+    seals: Seals
+    departures: Departures
     sessions: Sessions
     credentials: CredentialCache
     """What this process has verified; see `access.authentication`."""
@@ -49,6 +56,16 @@ class Parts:
     metrics: Metrics
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when this process is about to end: feeds finish, loops return."""
+
+    def quarantine(self, database: str) -> Quarantine:
+        """What was refused in a database. Raises NotFound."""
+        return Quarantine(
+            self.sql,
+            self.store.database(database),
+            self.gazetteer,
+            self.accounts,
+            self.settings.max_generation_jump,
+        )
 
     def close(self) -> None:
         self.activity.close()
@@ -65,14 +82,19 @@ def open_parts(
         upgrade(sql)
     stamp = ChangeStamp(settings.data_dir / "accounts.stamp")
     accounts = Accounts(sql, stamp)
+    gazetteer = Gazetteer(sql, ChangeStamp(settings.data_dir / "gazetteer.stamp"))
+    secret = signing_secret(sql)
     return Parts(
         settings=settings,
         store=store or open_store(settings.databases_dir),
         sql=sql,
         accounts=accounts,
         grants=Grants(sql, stamp),
-        gazetteer=Gazetteer(sql, ChangeStamp(settings.data_dir / "gazetteer.stamp")),
-        sessions=Sessions(signing_secret(sql), settings.session_seconds),
+        gazetteer=gazetteer,
+        scopes=Scopes(gazetteer),
+        seals=Seals(secret),
+        departures=Departures(sql),
+        sessions=Sessions(secret, settings.session_seconds),
         credentials=CredentialCache(accounts),
         throttle=Throttle(sql, networks(settings.trusted_proxies)),
         devices=Devices(sql, stamp),

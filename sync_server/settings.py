@@ -57,6 +57,20 @@ class Settings:
     max_inflated_bytes: int = _setting(128 * _MIB, "Largest request body once unpacked from gzip.")
     max_document_bytes: int = _setting(8 * _MIB, "Largest document, its attachments not counted.")
     max_attachment_bytes: int = _setting(32 * _MIB, "Largest attachment.")
+    max_generation_jump: int = _setting(
+        1_000,
+        "How far the generation of a pushed revision may be above the highest known of its "
+        "document; what is above goes to quarantine.",
+    )
+    grant_grace_seconds: int = _setting(
+        30 * 86_400,
+        "How long after its end a grant still takes what was captured before its end.",
+    )
+    max_quarantine_bytes: int = _setting(
+        1024 * _MIB,
+        "What of one account may wait in quarantine, in bytes; above it its pushes are refused "
+        "whole.",
+    )
     stalled_body_seconds: int = _setting(
         120, "How long a client may pause while it sends a request's body."
     )

@@ -42,9 +42,20 @@ def ancestors(area: str) -> list[str]:
 
 def covers(grant: str, area: str) -> bool:
     """Whether `area` is the granted one or lies within it; personal areas lie in none."""
-    return not area.startswith("@") and area.startswith(grant)
+    return not is_personal(area) and area.startswith(grant)
 
 
 def personal(account: str) -> str:
     """The area of what only this account sees."""
     return f"@{account}"
+
+
+def is_personal(area: str) -> bool:
+    return area.startswith("@")
+
+
+def office_of(area: str) -> str:
+    """Where those look for a document who decide on it: the nation's for one that stands in a
+    personal area, until it is known where it belongs.
+    """
+    return NATION if is_personal(area) else area

@@ -21,13 +21,16 @@ def require_member(account: Account | None, database_name: str) -> Account:
     still arrive. Raises Unauthorized, Forbidden.
     """
     account = require_account(account)
-    if (
-        account.is_admin
-        or database_name in account.databases
-        or any(grant.database == database_name for grant in account.grants)
+    if replicates_whole(account, database_name) or any(
+        grant.database == database_name for grant in account.grants
     ):
         return account
     raise Forbidden(f"{account.name} is not a member of this database.")
+
+
+def replicates_whole(account: Account, database: str) -> bool:
+    """Whether all of the database is the account's by its role, and not by grants of areas."""
+    return account.is_admin or database in account.databases
 
 
 def require_admin(account: Account | None) -> Account:

@@ -7,7 +7,8 @@
 - A `replicator` reads and writes a whole database, but for what only the server writes.
 - An `admin` reads and writes everything.
 
-Both roles of the field read their own personal area besides (see `areas.py`).
+Both roles of the field read their own personal area besides (see `areas.py`), and still do when
+their grants have ended: what they send then may be refused, and they must hear of it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Protocol
 from sync_server.access.accounts import Account
 from sync_server.access.areas import NATION, ancestors, covers, personal
 from sync_server.access.grants import Grant
+from sync_server.access.permissions import replicates_whole
 
 
 class Places(Protocol):
@@ -47,18 +49,26 @@ class Scope:
 
 def scope_of(account: Account, database: str, places: Places, now: int) -> Scope:
     """`now`: milliseconds since 1970. Empty for an account that may not read the database."""
-    if account.is_admin or database in account.databases:
+    if replicates_whole(account, database):
         return Scope(None)
     own = tuple(grant for grant in account.grants if grant.database == database)
+    begun = any(grant.starts_at <= now for grant in own)
     holding = [grant for grant in own if grant.holds(now)]
-    if any(grant.area == NATION for grant in holding):
-        return Scope(None, own)
-    if not holding:
-        return Scope((), own)
-    seen = {personal(account.name)}
-    for grant in holding:
+    if begun and not holding:
+        return Scope((personal(account.name),), own)
+    return Scope(areas_of(holding, account.name, places), own)
+
+
+def areas_of(grants: Sequence[Grant], account: str, places: Places) -> tuple[str, ...] | None:
+    """What these grants show of a database; None for all of it."""
+    if any(grant.area == NATION for grant in grants):
+        return None
+    if not grants:
+        return ()
+    seen = {personal(account)}
+    for grant in grants:
         seen.update(ancestors(grant.area), places.areas_within(grant.area))
-    return Scope(tuple(sorted(seen)), own)
+    return tuple(sorted(seen))
 
 
 def covering(scope: Scope, area: str) -> list[Grant]:

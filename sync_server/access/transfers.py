@@ -43,7 +43,10 @@ def preview(
     plan = planned(parts, giver, taker, database, area=area)
     gone = {grant.number for grant in plan.ended}
     own = _account(parts, giver)
-    kept = [grant for grant in own.grants if grant.number not in gone]
+    # Ended, not gone: whose grants have ended still sees the notices to them.
+    kept = [
+        replace(grant, ends_at=plan.at) if grant.number in gone else grant for grant in own.grants
+    ]
     other = _account(parts, taker)
     received = received_from(parts.store.database(database), _concerned(parts, plan.ended))
 

@@ -6,7 +6,7 @@ from flask import Flask
 from flask_smorest import Api
 
 from schemas.api import Error
-from sync_server.api import cases, devices, proposals
+from sync_server.api import audit, cases, devices, proposals, quarantine
 
 CONFIG = {
     "API_TITLE": "Sync server",
@@ -15,6 +15,8 @@ CONFIG = {
     "OPENAPI_URL_PREFIX": "/api",
     "OPENAPI_JSON_PATH": "openapi.json",
 }
+
+SUBJECTS = (devices, proposals, cases, quarantine, audit)
 
 
 class ServiceApi(Api):  # type: ignore[misc]
@@ -29,6 +31,6 @@ class ServiceApi(Api):  # type: ignore[misc]
 def register(app: Flask) -> None:
     """Put the API on the app, which finds its parts at `app.extensions["sync_server"]`."""
     app.config.update(CONFIG)
-    api = ServiceApi(app)
-    for subject in (proposals, cases, devices):
-        api.register_blueprint(subject.blueprint)
+    service = ServiceApi(app)
+    for subject in SUBJECTS:
+        service.register_blueprint(subject.blueprint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -11,10 +10,17 @@ from typing import Any
 import orjson
 
 from schemas import api as payloads
-from sync_server.api.surroundings import ApiBlueprint, open_database, parts
-from sync_server.errors import BadRequest, NotFound
+from sync_server.access.grants import COORDINATOR
+from sync_server.api.surroundings import (
+    ApiBlueprint,
+    areas_of_coordinator,
+    now_ms,
+    open_database,
+    parts,
+)
+from sync_server.errors import BadRequest
 from sync_server.workflow import ledger, proposals
-from sync_server.workflow.decisions import Decision, Outcome, decide
+from sync_server.workflow.decisions import Decision, Outcome, decide, known_within
 
 blueprint = ApiBlueprint("api_proposals", __name__, url_prefix="/api")
 
@@ -24,10 +30,11 @@ blueprint = ApiBlueprint("api_proposals", __name__, url_prefix="/api")
 @blueprint.response(200, payloads.Queue)
 def queue(query: Mapping[str, Any], database: str) -> dict[str, Any]:
     """Proposals that wait for a decision, oldest first; pages stay whole while others decide."""
-    found, _ = open_database(database, "coordinator")
+    found, account = open_database(database, COORDINATOR)
+    areas = areas_of_coordinator(account, found.name)
     after = _read_cursor(query["after"]) if query["after"] else None
     with parts().sql.connect().execution_options(read_only=True) as connection:
-        page = proposals.queue(connection, found.name, after, query["limit"])
+        page = proposals.queue(connection, found.name, after, query["limit"], areas)
     more = len(page) == query["limit"]
     return {
         "proposals": [asdict(proposal) for proposal in page],
@@ -39,13 +46,12 @@ def queue(query: Mapping[str, Any], database: str) -> dict[str, Any]:
 @blueprint.response(200, payloads.ProposalWithHistory)
 def proposal(database: str, proposal: str) -> dict[str, Any]:
     """Where a proposal stands, and how it came there."""
-    found, _ = open_database(database, "coordinator")
+    found, account = open_database(database, COORDINATOR)
+    areas = areas_of_coordinator(account, found.name)
     with parts().sql.connect().execution_options(read_only=True) as connection:
-        known = proposals.find(connection, found.name, [proposal])
-        if proposal not in known:
-            raise NotFound("This proposal is not known.")
+        known = known_within(connection, found.name, proposal, areas)
         steps = ledger.history(connection, found.name, proposal)
-    return {**asdict(known[proposal]), "history": [asdict(step) for step in steps]}
+    return {**asdict(known), "history": [asdict(step) for step in steps]}
 
 
 @blueprint.post("/<db:database>/decisions")
@@ -53,10 +59,10 @@ def proposal(database: str, proposal: str) -> dict[str, Any]:
 @blueprint.response(200, payloads.Outcomes)
 def decisions(payload: Mapping[str, Any], database: str) -> dict[str, Any]:
     """Decide on proposals. Each decision stands for itself and has its own outcome."""
-    found, account = open_database(database, "coordinator")
+    found, account = open_database(database, COORDINATOR)
     asked = [Decision(**decision) for decision in payload["decisions"]]
-    now = time.time_ns() // 1_000_000
-    outcomes = decide(parts().sql, found, asked, account.name, now)
+    areas = areas_of_coordinator(account, found.name)
+    outcomes = decide(parts().sql, found, asked, account.name, now_ms(), areas)
     return {"outcomes": [_outcome(outcome) for outcome in outcomes]}
 
 

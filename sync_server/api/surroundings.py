@@ -13,7 +13,8 @@ from webargs.flaskparser import FlaskParser
 
 from sync_server.access.accounts import Account
 from sync_server.access.authentication import authenticate
-from sync_server.access.permissions import require_admin, require_role
+from sync_server.access.grants import COORDINATOR
+from sync_server.access.permissions import areas_of, require_admin, require_role
 from sync_server.access.remote_address import peer_of
 from sync_server.access.sessions import COOKIE_NAME
 from sync_server.errors import BadRequest
@@ -60,6 +61,11 @@ def open_database(name: str, role: str) -> tuple[Database, Account]:
     """
     account = require_role(_signed_in(), name, role, now_ms())
     return parts().store.database(name), account
+
+
+def areas_of_coordinator(account: Account, database: str) -> list[str] | None:
+    """Areas that the account looks after as a coordinator; None for an admin: everywhere."""
+    return None if account.is_admin else areas_of(account, database, COORDINATOR, now_ms())
 
 
 def administrator() -> Account:

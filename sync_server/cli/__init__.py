@@ -17,6 +17,7 @@ from sync_server.cli.databases import compact, database, member
 from sync_server.cli.devices import device
 from sync_server.cli.gazetteer import gazetteer
 from sync_server.cli.grants import grant
+from sync_server.cli.quarantine import quarantine
 from sync_server.cli.serve import serve
 from sync_server.settings import InvalidSetting, Settings
 
@@ -39,5 +40,16 @@ def main(context: click.Context, data_dir: Path | None) -> None:
     context.obj = replace(settings, data_dir=data_dir) if data_dir else settings
 
 
-for command in (serve, account, device, grant, database, member, gazetteer, conflict, compact):
+for command in (
+    serve,
+    account,
+    device,
+    grant,
+    database,
+    member,
+    gazetteer,
+    quarantine,
+    conflict,
+    compact,
+):
     main.add_command(command)

@@ -1,1 +1,1 @@
-"""The demonstration: two real tablets, a server, and a day of work between them."""
+"""The demonstration: three real tablets, a server, and a day of work between them."""

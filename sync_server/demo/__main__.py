@@ -18,7 +18,7 @@ from sync_server.demo.telling import Telling
 @click.command()
 @click.argument("modules", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def main(modules: Path) -> None:
-    """Two tablets, a service and a coordinator, for real, on a temporary folder."""
+    """Three tablets, a service and a coordinator, for real, on a temporary folder."""
     telling = Telling()
     try:
         play(modules, telling)

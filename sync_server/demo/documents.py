@@ -1,4 +1,4 @@
-"""What the two tablets write: households, proposals and photos, as the tablet app makes them."""
+"""What the tablets write: households, proposals and photos, as the tablet app makes them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 PHNOM_PENH = timezone(timedelta(hours=7))
 VILLAGE = "01020101"
+COMMUNE, ANOTHER_COMMUNE, PROVINCE = "010201", "010202", "01"
+"""Where that village lies, one next to it, and the province of both."""
 
 
 @dataclass

@@ -21,8 +21,6 @@ from typing import Any
 from sync_server.demo.tablet import Remote
 
 DATABASE = "rushit"
-AREA = ""
-"""All of the nation."""
 _LISTENING = re.compile(r"Listening on (http://\S+)")
 _STOP_SECONDS = 30
 
@@ -80,21 +78,26 @@ class Service:
         if error is not None:
             print("\n".join(self._troubles()), file=sys.stderr)
 
-    def person(self, name: str, role: str) -> Person:
-        """Make an account with a role in the programme's area."""
+    def person(self, name: str, role: str, area: str) -> Person:
+        """Make an account with a role in an area."""
         made = Person(name, secrets.token_urlsafe(12))
-        options = ["--role", role, "--database", DATABASE, "--area", AREA, "--password-stdin"]
+        options = ["--role", role, "--database", DATABASE, "--area", area, "--password-stdin"]
+        self.command("account", "add", name, *options, stdin=made.password)
+        return made
+
+    def command(self, *arguments: str, stdin: str = "") -> str:
+        """Run `sync-server …` beside the service; answers what it printed."""
         done = subprocess.run(
-            self._command("account", "add", name, *options),
+            self._command(*arguments),
             env=self._environment,
-            input=made.password,
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode != 0:
             raise ServiceFailed(done.stderr or done.stdout)
-        return made
+        return done.stdout
 
     def remote(self, person: Person) -> Remote:
         """The programme's database as this person's tablet reaches it."""

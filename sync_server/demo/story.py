@@ -1,4 +1,4 @@
-"""A day between two villages and a commune office, played by real tablets and the real service."""
+"""A day between villages and a commune office, played by real tablets and the real service."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sync_server.demo import documents
-from sync_server.demo.service import Person, Service, reason
+from sync_server.demo.service import DATABASE, Person, Service, reason
 from sync_server.demo.tablet import Tablet, TabletHost, eventually
 from sync_server.demo.telling import Telling
 
@@ -54,12 +54,13 @@ class Story:
         self.service = service
         self.host = host
         self.tell = telling
-        self.sokha = self._worker("sokha")
-        self.dara = self._worker("dara")
-        self.bopha = service.person("bopha", "coordinator")
+        self.sokha = self._worker("sokha", documents.COMMUNE)
+        self.dara = self._worker("dara", documents.COMMUNE)
+        self.pisey = self._worker("pisey", documents.ANOTHER_COMMUNE)
+        self.bopha = service.person("bopha", "coordinator", documents.PROVINCE)
 
-    def _worker(self, name: str) -> Worker:
-        person = self.service.person(name, "cew")
+    def _worker(self, name: str, area: str) -> Worker:
+        person = self.service.person(name, "cew", area)
         return Worker(person, documents.Author(name, f"tablet-{name}"), self._switch_on(name))
 
     def _switch_on(self, name: str) -> Tablet:
@@ -81,6 +82,7 @@ class Story:
         self.look_at_the_queue()
         self.approve()
         self.end_equal()
+        self.hand_over()
 
     # -- chapters --------------------------------------------------------------
 
@@ -94,6 +96,10 @@ class Story:
         self.tell.expect(
             self.dara.tablet.find(self.shared) is not None,
             "Sokha registered Chan Sophea's household, and Dara's tablet has it.",
+        )
+        self._sync(self.pisey)
+        self.tell.expect(
+            self.pisey.tablet.ids() == [], "Pisey works in the next commune: hers has nothing."
         )
 
     def work_offline(self) -> None:
@@ -201,6 +207,21 @@ class Story:
             [(doc_id[:40], one["winner"][:9], len(one["leaves"])) for doc_id, one in mine.items()],
         )
 
+    def hand_over(self) -> None:
+        self.tell.chapter("Sokha hands her commune over to Pisey")
+        giver, taker = self.sokha.person.name, self.pisey.person.name
+        printed = self.service.command("grant", "transfer", giver, taker, DATABASE)
+        for sentence in printed.splitlines():
+            self.tell.say(sentence)
+        eventually(self._handed_over, seconds=PATIENCE, what="the commune on Pisey's tablet")
+        self.tell.expect(self.sokha.tablet.ids() == [], "Sokha's tablet has let go of all of it.")
+        self.tell.expect(
+            self._living(self.pisey) == self._living(self.dara),
+            "Pisey's tablet holds what Dara's does, leaf by leaf.",
+        )
+        sent = self.sokha.tablet.sync(self.service.remote(self.sokha.person))["push"]
+        self.tell.expect(sent["docs_written"] == 0, "What it let go comes back from nowhere.")
+
     # -- what the chapters do --------------------------------------------------
 
     def _sync(self, worker: Worker, *, aloud: bool = True) -> None:
@@ -218,6 +239,20 @@ class Story:
         self._sync_both()
         docs = [worker.tablet.get(self.shared, conflicts=True) for worker in self.workers]
         return docs[0] == docs[1] and "_conflicts" not in docs[0]
+
+    def _handed_over(self) -> bool:
+        for worker in (self.sokha, self.pisey):
+            self._sync(worker, aloud=False)
+        return self._living(self.pisey) == self._living(self.dara) and not self.sokha.tablet.ids()
+
+    @staticmethod
+    def _living(worker: Worker) -> dict[str, set[str]]:
+        """Live leaves of each document that the tablet shows."""
+        return {
+            doc_id: {rev for rev, leaf in one["leaves"].items() if not leaf["deleted"]}
+            for doc_id, one in worker.tablet.state().items()
+            if doc_id in worker.tablet.ids()
+        }
 
     def _reviews(self, worker: Worker) -> dict[str, dict[str, Any]]:
         """The review of each proposal that this tablet has."""

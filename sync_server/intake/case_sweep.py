@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from sqlalchemy import Engine
 
+from sync_server.access.placing import NO_PLACES, Places
 from sync_server.cases import contests, queries
 from sync_server.intake.contest import CONTEST
 from sync_server.intake.pipeline import BATCH, now_ms, process
@@ -23,13 +24,14 @@ def sweep_cases(
     sql: Engine,
     name: str,
     *,
+    places: Places = NO_PLACES,
     now: Callable[[], int] = now_ms,
     metrics: Metrics | None = None,
 ) -> None:
     """Judge the documents of open cases again, and take up contests that no case knows of.
     Conflicted documents without a case are `pipeline.sweep`'s.
     """
-    intake = Intake(store.database(name), sql, now, metrics or Metrics())
+    intake = Intake(store.database(name), sql, now, places, metrics or Metrics())
     for doc_ids in [*_in_question(sql, name), *_unknown_contests(sql, intake.database)]:
         process(intake, doc_ids)
 
@@ -39,18 +41,19 @@ def rebuild_cases(
     sql: Engine,
     name: str,
     *,
+    places: Places = NO_PLACES,
     now: Callable[[], int] = now_ms,
 ) -> int:
     """Judge every document that has more than one leaf: for a database of the service that was
     restored from an older backup. Answers how many documents were looked at.
     """
-    intake = Intake(store.database(name), sql, now)
+    intake = Intake(store.database(name), sql, now, places)
     since, count = "0", 0
     while (page := intake.database.changes(since, limit=BATCH)).rows:
         doc_ids = [row.doc_id for row in page.rows if len(row.leaves) > 1 and not row.deleted]
         process(intake, doc_ids)
         since, count = page.last_seq, count + len(doc_ids)
-    sweep_cases(store, sql, name, now=now)
+    sweep_cases(store, sql, name, places=places, now=now)
     return count
 
 

@@ -8,6 +8,7 @@ import schemas
 from conflict.canonical import MISSING
 from conflict.merge import Override
 from conflict.resolution import DELETED, RESOLVER, Case, Plan
+from sync_server.access.areas import office_of
 from sync_server.branches import Disputed
 from sync_server.cases import opening, overrides, telling
 from sync_server.cases.opening import Finding
@@ -73,7 +74,7 @@ def _finding(
     fields = [conflict.field for conflict in case.conflicts]
     return Finding(
         document=one.doc_id,
-        area=area,
+        area=office_of(area),
         reason=case.reason,
         fields=fields,
         resolver=RESOLVER,
@@ -136,7 +137,7 @@ def _contested(
     return [
         Finding(
             document=doc_id,
-            area=areas.get(doc_id, found[doc_id].area),
+            area=office_of(areas.get(doc_id, found[doc_id].area)),
             reason=CONTESTED,
             fields=(),
             resolver=RESOLVER,

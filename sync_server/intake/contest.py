@@ -9,7 +9,7 @@ import orjson
 
 from conflict.resolution import RESOLVER
 from schemas.contest import LONGEST_TEXT
-from sync_server.access.areas import personal
+from sync_server.access.areas import office_of, personal
 from sync_server.cases import contests, telling
 from sync_server.cases.contests import Contest
 from sync_server.cases.reading import present_leaves
@@ -67,7 +67,7 @@ def _take_up(intake: Intake, arrival: Arrival) -> None:
             connection,
             intake.database.name,
             contest,
-            state.area,
+            office_of(state.area),
             leaves,
             RESOLVER,
             intake.now(),

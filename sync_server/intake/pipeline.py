@@ -15,9 +15,11 @@ from collections.abc import Callable, Sequence
 import orjson
 from sqlalchemy import Engine
 
+from sync_server.access.placing import NO_PLACES, Places
 from sync_server.errors import NotFound, Unavailable
 from sync_server.intake.contest import take_up_contests
 from sync_server.intake.decisions import write_decisions
+from sync_server.intake.locate import locate
 from sync_server.intake.resolve import resolve_conflicts
 from sync_server.intake.screen import read, screen
 from sync_server.intake.stage import Intake, Stage
@@ -29,6 +31,7 @@ STAGES: Sequence[Stage] = (
     write_decisions,
     resolve_conflicts,
     take_up_contests,
+    locate,
     validate,
     screen,
 )
@@ -53,6 +56,7 @@ class Pipeline:
         sql: Engine,
         databases: Sequence[str],
         *,
+        places: Places = NO_PLACES,
         now: Callable[[], int] = now_ms,
         stages: Sequence[Stage] = STAGES,
         metrics: Metrics | None = None,
@@ -60,6 +64,7 @@ class Pipeline:
         self._store = store
         self._sql = sql
         self._databases = databases
+        self._places = places
         self._now = now
         self._stages = stages
         self._metrics = metrics or Metrics()
@@ -115,7 +120,8 @@ class Pipeline:
                 stop.wait(IDLE_SECONDS)
 
     def _intake(self, name: str) -> Intake:
-        return Intake(self._store.database(name), self._sql, self._now, self._metrics)
+        database = self._store.database(name)
+        return Intake(database, self._sql, self._now, self._places, self._metrics)
 
 
 def position(database: Database) -> str:
@@ -156,6 +162,7 @@ def sweep(
     sql: Engine,
     databases: Sequence[str],
     *,
+    places: Places = NO_PLACES,
     now: Callable[[], int] = now_ms,
     stages: Sequence[Stage] = STAGES,
     metrics: Metrics | None = None,
@@ -165,7 +172,7 @@ def sweep(
     """
     count = 0
     for name in databases:
-        intake = Intake(store.database(name), sql, now, metrics or Metrics())
+        intake = Intake(store.database(name), sql, now, places, metrics or Metrics())
         after = ""
         while doc_ids := intake.database.conflicted(after, BATCH):
             process(intake, doc_ids, stages)

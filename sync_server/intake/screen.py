@@ -1,4 +1,4 @@
-"""Third stage: what stands between a submitted proposal and a coordinator.
+"""Fourth stage: what stands between a submitted proposal and a coordinator.
 
 A proposal that fails its schema goes back to its author; one that is in conflict, or whose
 household is, waits: the money waits, the registration stands. When the obstacle is gone the
@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 import schemas
+from sync_server.access.areas import office_of
 from sync_server.branches import disputed_among
 from sync_server.cases import contests
 from sync_server.cases.records import disputed
@@ -134,7 +135,7 @@ def _described(intake: Intake, arrival: Arrival, known: Proposal | None, now: in
         household=_household(arrival),
         author=str(fields.get("author", "")),
         sender=known.sender if merged and known else origin.account,
-        area=arrival.state.area,
+        area=office_of(arrival.state.area),
         activity=str(fields.get("activity", "")),
         state=known.state if known else workflow.RECEIVED,
         revision=arrival.winner.rev,

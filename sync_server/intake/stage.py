@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Engine
 
+from sync_server.access.placing import NO_PLACES, Places
 from sync_server.metrics import Metrics
 from sync_server.storage.base import (
     Database,
@@ -53,6 +54,7 @@ class Intake:
     database: Database
     sql: Engine
     now: Callable[[], int]
+    places: Places = NO_PLACES
     metrics: Metrics = field(default_factory=Metrics)
 
     def store(

@@ -1,4 +1,4 @@
-"""Second stage: a document that fails its schema is kept, and its author told field by field."""
+"""Third stage: a document that fails its schema is kept, and its author told field by field."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ def resolve_sweep(parts: Parts) -> int:
     for name in parts.settings.programme_databases:
         try:
             publish_all(parts.sql, parts.store.database(name))
-            sweep_cases(parts.store, parts.sql, name, metrics=parts.metrics)
+            sweep_cases(parts.store, parts.sql, name, places=parts.gazetteer, metrics=parts.metrics)
         except NotFound:
             continue
         present.append(name)
-    return sweep(parts.store, parts.sql, present, metrics=parts.metrics)
+    return sweep(parts.store, parts.sql, present, places=parts.gazetteer, metrics=parts.metrics)

@@ -19,7 +19,7 @@ from sync_server.replication.bodies import CHUNK_BYTES, IN_MEMORY_BYTES, request
 from sync_server.replication.documents import name_design_document
 from sync_server.replication.editing import named_revision, parent, saved
 from sync_server.replication.identifiers import document_id
-from sync_server.replication.incoming import attachment_name
+from sync_server.replication.incoming import attachment_name, made_here
 from sync_server.replication.rendering import decoded
 from sync_server.replication.reserved import is_reserved
 from sync_server.replication.revision_parts import header_safe
@@ -91,7 +91,7 @@ def save(name: str, doc_id: str, attachment: str) -> Response:
         )
         body = held.body if held else b"{}"
         write = RevisionWrite(doc_id, parent(rev), body, False, attachments)
-        response = saved(database, sender, write)
+        response = saved(database, sender, made_here(write))
     response.headers["Location"] = request.base_url
     return response
 
@@ -109,7 +109,7 @@ def delete(name: str, doc_id: str, attachment: str) -> Response:
     attachments = _stubs(held)
     del attachments[attachment]
     write = RevisionWrite(doc_id, parent(rev), held.body, False, attachments)
-    response = saved(database, sender, write)
+    response = saved(database, sender, made_here(write))
     response.status_code = 200
     return response
 

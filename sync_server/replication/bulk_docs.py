@@ -11,15 +11,16 @@ from flask import Blueprint, Response
 from sync_server.access.accounts import Account
 from sync_server.errors import BadRequest, SyncError
 from sync_server.replication import local
+from sync_server.replication.admission import admit
 from sync_server.replication.bodies import json_object
 from sync_server.replication.identifiers import LOCAL_PREFIX
-from sync_server.replication.incoming import check_may_write, read_document
+from sync_server.replication.incoming import Incoming, read_document
 from sync_server.replication.local import LocalWrite, read_local
 from sync_server.replication.noting import note_push
 from sync_server.replication.rendering import error_row, json_response
-from sync_server.replication.surroundings import open_database, origin, parts
+from sync_server.replication.surroundings import open_database, parts
 from sync_server.settings import Settings
-from sync_server.storage.base import Database, RevisionWrite, WriteResult
+from sync_server.storage.base import Database, WriteResult
 
 blueprint = Blueprint("replication_bulk_docs", __name__)
 
@@ -44,7 +45,7 @@ def bulk_docs(name: str) -> Response:
     return json_response([_row(result) for result in results if result.error], 201)
 
 
-def _read(document: Any, settings: Settings, new_edits: bool) -> RevisionWrite | LocalWrite:
+def _read(document: Any, settings: Settings, new_edits: bool) -> Incoming | LocalWrite:
     if type(document) is dict:
         doc_id = document.get("_id")
         if type(doc_id) is str and doc_id.startswith(LOCAL_PREFIX):
@@ -68,24 +69,16 @@ def _documents(payload: Row) -> tuple[list[Any], bool]:
 def _store(
     database: Database,
     sender: Account,
-    writes: Sequence[RevisionWrite | LocalWrite],
+    writes: Sequence[Incoming | LocalWrite],
     new_edits: bool,
 ) -> list[WriteResult]:
-    """Results in the order of the writes; some of those never go to the revision store."""
-    taken: list[RevisionWrite] = []
-    apart: dict[int, WriteResult] = {}
-    for place, write in enumerate(writes):
-        if isinstance(write, LocalWrite):
-            apart[place] = _store_local(database, sender, write)
-        elif refused := check_may_write(write.doc_id, sender.is_admin):
-            rev = write.revisions.rev if write.revisions else None
-            apart[place] = WriteResult(write.doc_id, rev, refused)
-        else:
-            taken.append(write)
-    results = database.bulk_docs(taken, new_edits=new_edits, origin=origin(sender))
-    parts().metrics.revisions_written.inc(sum(result.changed for result in results))
-    stored = iter(results)
-    return [apart.get(i) or next(stored) for i in range(len(writes))]
+    """Results in the order of the writes; local documents never go to the revision store."""
+    documents = [write for write in writes if not isinstance(write, LocalWrite)]
+    results = iter(admit(database, sender, documents, new_edits=new_edits))
+    return [
+        _store_local(database, sender, write) if isinstance(write, LocalWrite) else next(results)
+        for write in writes
+    ]
 
 
 def _store_local(database: Database, sender: Account, write: LocalWrite) -> WriteResult:

@@ -106,9 +106,19 @@ def rows_json(
     ]
     if not query.include_docs:
         return [b"%b}" % head for head in heads]
-    ids = [row.doc_id for row in rows]
-    documents = winners_json(database, ids, query.view, conflicts=query.conflicts)
+    documents = _documents(database, query, rows)
     return [b'%b,"doc":%b}' % pair for pair in zip(heads, documents, strict=True)]
+
+
+def _documents(database: Database, query: ChangesQuery, rows: Sequence[Change]) -> list[bytes]:
+    ids = [row.doc_id for row in rows if not row.departed]
+    winners = iter(winners_json(database, ids, query.view, conflicts=query.conflicts))
+    return [_tombstone(row) if row.departed else next(winners) for row in rows]
+
+
+def _tombstone(row: Change) -> bytes:
+    head = f'{{"_id":{quoted(row.doc_id)},"_rev":"{row.leaves[0]}","_deleted":true}}'
+    return head.encode()
 
 
 def _head(row: Change, all_leaves: bool, tells_seq: bool) -> bytes:

@@ -10,6 +10,8 @@ from flask import Blueprint, Response, request
 from sync_server.access.permissions import require_admin
 from sync_server.cases.forgetting import forget_database as forget_cases
 from sync_server.errors import BadRequest
+from sync_server.intake import forgetting
+from sync_server.quarantine import entries
 from sync_server.replication.bodies import json_object, json_value
 from sync_server.replication.identifiers import revision_list
 from sync_server.replication.rendering import json_response
@@ -57,7 +59,7 @@ def create(name: str) -> Response:
 
 @blueprint.delete("/<db:name>")
 def delete(name: str) -> Response:
-    """Remove a database with all its documents, its memberships and grants.
+    """Remove a database with all its documents, its memberships, grants and quarantine.
 
     A `rev` tells that a document was meant, whose id came out empty.
     """
@@ -68,6 +70,8 @@ def delete(name: str) -> Response:
     parts().accounts.forget_database(name)
     parts().grants.forget_database(name)
     with parts().sql.begin() as connection:
+        entries.forget_database(connection, name)
+        forgetting.forget_database(connection, name)
         forget_cases(connection, name)
     return json_response({"ok": True})
 

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, request
 from sync_server.access.accounts import Account
 from sync_server.errors import BadRequest, NotFound
 from sync_server.replication import local, parameters
+from sync_server.replication.admission import admit
 from sync_server.replication.bodies import json_object, request_body
 from sync_server.replication.documents import name_design_document
 from sync_server.replication.identifiers import (
@@ -20,19 +21,18 @@ from sync_server.replication.identifiers import (
     revision,
     split_revision,
 )
-from sync_server.replication.incoming import check_may_write, read_document
+from sync_server.replication.incoming import Incoming, made_here, read_document
 from sync_server.replication.multipart import assign_parts, boundary_of, read_parts
 from sync_server.replication.noting import note_push
 from sync_server.replication.parsing import parse_object
 from sync_server.replication.rendering import json_response
 from sync_server.replication.reserved import is_reserved, refuse_writing
-from sync_server.replication.surroundings import open_database, origin, parts
+from sync_server.replication.surroundings import open_database, parts
 from sync_server.storage.base import (
     AttachmentWrite,
     Database,
     Revisions,
     RevisionWrite,
-    WriteResult,
 )
 
 blueprint = Blueprint("replication_editing", __name__)
@@ -55,10 +55,10 @@ def save(name: str, doc_id: str) -> Response:
     with request_body() as raw:
         document, contents = _sent_document(raw)
         _settle_identity(document, doc_id)
-        write = read_document(
+        incoming = read_document(
             document, parts().settings, new_edits=new_edits, doc_id=doc_id, contents=contents
         )
-        return saved(database, sender, write, new_edits=new_edits)
+        return saved(database, sender, incoming, new_edits=new_edits)
 
 
 @blueprint.post("/<db:name>")
@@ -90,7 +90,7 @@ def delete(name: str, doc_id: str) -> Response:
     if database.state(document_id(doc_id)).winner.deleted:
         raise NotFound("deleted")
     write = RevisionWrite(doc_id, parent(named_revision()), b"{}", deleted=True)
-    return saved(database, sender, write)
+    return saved(database, sender, made_here(write))
 
 
 @blueprint.route("/<db:name>/_design/<docid:design>", methods=["COPY"])
@@ -108,22 +108,18 @@ def copy(name: str, doc_id: str) -> Response:
                 info.content_type, stream.read(), info.digest, encoding=info.encoding
             )
     write = RevisionWrite(target, parent(target_rev), found.body, False, attachments)
-    return saved(database, sender, write)
+    return saved(database, sender, made_here(write))
 
 
 def saved(
-    database: Database, sender: Account, write: RevisionWrite, *, new_edits: bool = True
+    database: Database, sender: Account, incoming: Incoming, *, new_edits: bool = True
 ) -> Response:
     """Store one revision and answer with it. Raises what storage or access refuse it for."""
-    refused = check_may_write(write.doc_id, sender.is_admin)
-    if refused is not None:
-        note_push(sender, [WriteResult(write.doc_id, None, refused)])
-        raise refused
-    (result,) = database.bulk_docs([write], new_edits=new_edits, origin=origin(sender))
+    (result,) = admit(database, sender, [incoming], new_edits=new_edits)
     note_push(sender, [result])
     if result.error is not None:
         raise result.error
-    parts().metrics.revisions_written.inc()
+    write = incoming.write
     location = f"{request.host_url}db/{quote(database.name, safe='')}/{_address(write.doc_id)}"
     return json_response(
         {"ok": True, "id": write.doc_id, "rev": result.rev},

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sync_server.access.accounts import Account
 from sync_server.access.authentication import authenticate
 from sync_server.access.permissions import require_member
+from sync_server.access.reader import database_for
 from sync_server.access.stamp import Mark
 from sync_server.errors import SyncError
 from sync_server.replication.changes_pages import Page, pages, portions, rows_json
@@ -39,6 +41,14 @@ News = tuple[Page, list[bytes]]
 """A page, and its rows as JSON."""
 
 
+@dataclass(slots=True)
+class Seen:
+    """Who asked, as last read, and the accounts' stamp from before that."""
+
+    account: Account | None = None
+    mark: Mark = (0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     name: str
@@ -46,20 +56,34 @@ class Feed:
     parts: Parts
     credentials: Credentials
 
+    seen: Seen = field(default_factory=Seen)
+
     @property
     def database(self) -> Database:
-        """Raises NotFound once the database was deleted, by whichever process."""
-        return self.parts.store.database(self.name)
+        """The database as whoever asked sees it now: grants may come and go meanwhile.
+
+        Raises Unauthorized or Forbidden once they may not read it, NotFound once it was deleted,
+        by whichever process.
+        """
+        mark = self.parts.accounts.stamp.mark()
+        if self.seen.account is None or self.seen.mark != mark:
+            self._ask_again(mark)
+        assert self.seen.account is not None
+        return database_for(self.parts, self.seen.account, self.name)
 
     def may_go_on(self) -> bool:
         """Whether whoever asked may still read this database."""
-        given = self.credentials
         try:
-            account = authenticate(self.parts, given.authorization, given.cookie, given.peer)
-            self.parts.activity.seen(require_member(account, self.name))
+            self._ask_again(self.parts.accounts.stamp.mark())
         except SyncError:
             return False
         return True
+
+    def _ask_again(self, mark: Mark) -> None:
+        given = self.credentials
+        account = authenticate(self.parts, given.authorization, given.cookie, given.peer)
+        self.seen.account, self.seen.mark = require_member(account, self.name), mark
+        self.parts.activity.seen(self.seen.account)
 
 
 class Permission:

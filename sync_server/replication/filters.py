@@ -18,6 +18,7 @@ from sync_server.replication.mango import Predicate, compile_selector
 from sync_server.storage.base import Change, Database, Revision
 
 Keep = Callable[[Database, Sequence[Change]], list[Change]]
+"""What passes a filter; a departure always does, or the client would keep the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,14 @@ def _selector(given: dict[str, Any], is_post: bool, is_admin: bool) -> ChangesFi
         return [
             row
             for row, winner in zip(rows, winners, strict=True)
-            if winner is not None and selects(matches, winner)
+            if row.departed or (winner is not None and selects(matches, winner))
         ]
 
     return ChangesFilter(keep=keep)
 
 
 def _design_documents(database: Database, rows: Sequence[Change]) -> list[Change]:
-    return [row for row in rows if row.doc_id.startswith(DESIGN_PREFIX)]
+    return [row for row in rows if row.departed or row.doc_id.startswith(DESIGN_PREFIX)]
 
 
 def selects(matches: Predicate, revision: Revision) -> bool:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from sync_server.errors import (
     BadRequest,
     DocumentInvalid,
     DocumentTooLarge,
-    Forbidden,
     RequestTooLarge,
 )
-from sync_server.replication.identifiers import DESIGN_PREFIX, ancestry, document_id
-from sync_server.replication.parsing import encode_kept
+from sync_server.replication.identifiers import ancestry, document_id
+from sync_server.replication.parsing import encode_kept, parse_object
 from sync_server.settings import Settings
 from sync_server.storage.base import NO_ATTACHMENTS, AttachmentWrite, Revisions, RevisionWrite
 
@@ -37,13 +36,18 @@ ANCESTRY_NEEDED = (
     "With `new_edits: false` a document needs `_rev` or `_revisions`: it names its own revision."
 )
 
-DESIGN_REFUSED = "Only admins write design documents; this server runs no code from them anyway."
-
-SERVER_PREFIXES = ("review:", "notice:")
-SERVER_ONLY = "Only the server writes reviews and notices: they say what it decided."
-
 Parts = Mapping[str, bytes]
 """Contents by attachment name, of a document that came as multipart/related."""
+
+
+class Incoming(NamedTuple):
+    """A document as it was sent, and the write that it means."""
+
+    write: RevisionWrite
+    fields: Mapping[str, Any]
+    """Its content: the members that do not start with an underscore."""
+    special: Mapping[str, Any]
+    """The members that do; contents of attachments left out."""
 
 
 def read_document(
@@ -53,7 +57,7 @@ def read_document(
     new_edits: bool,
     doc_id: str | None = None,
     contents: Parts | None = None,
-) -> RevisionWrite:
+) -> Incoming:
     """The write that a document means. The document's underscore members are taken out of it.
 
     `doc_id` stands for a missing `_id`. Raises DocumentInvalid, BadRequest, IllegalDocumentId,
@@ -66,13 +70,42 @@ def read_document(
     deleted = special.get("_deleted", False)
     if type(deleted) is not bool:
         raise DocumentInvalid(f"`_deleted` of {doc_id} must be true or false.")
-    return RevisionWrite(
+    attachments = read_attachments(special.get("_attachments"), settings, contents)
+    if attachments:
+        special["_attachments"] = _described(special["_attachments"])
+    write = RevisionWrite(
         doc_id,
         _revisions(special, new_edits),
         _body(doc_id, document, settings),
         deleted,
-        read_attachments(special.get("_attachments"), settings, contents),
+        attachments,
     )
+    return Incoming(write, document, special)
+
+
+def made_here(write: RevisionWrite) -> Incoming:
+    """A write that came in another form than a document, as if it had been sent as one."""
+    special: dict[str, Any] = {"_id": write.doc_id}
+    if write.revisions is not None:
+        special["_rev"] = write.revisions.rev
+    if write.deleted:
+        special["_deleted"] = True
+    if write.attachments:
+        special["_attachments"] = {
+            name: {"content_type": sent.content_type}
+            if sent.data is not None
+            else {"content_type": sent.content_type, "digest": sent.digest, "stub": True}
+            for name, sent in write.attachments.items()
+        }
+    return Incoming(write, parse_object(write.body), special)
+
+
+def _described(attachments: Mapping[str, Any]) -> dict[str, Any]:
+    """Attachments without their contents, which are in the write: a photo is not held twice."""
+    return {
+        name: {key: value for key, value in described.items() if key != "data"}
+        for name, described in attachments.items()
+    }
 
 
 def _take_special(document: dict[str, Any]) -> dict[str, Any]:
@@ -99,17 +132,6 @@ def _body(doc_id: str, document: dict[str, Any], settings: Settings) -> bytes:
             "taken: move what is large to attachments."
         )
     return body
-
-
-def check_may_write(doc_id: str, is_admin: bool) -> Forbidden | None:
-    """Why this account may not write that document; None where it may."""
-    if is_admin:
-        return None
-    if doc_id.startswith(DESIGN_PREFIX):
-        return Forbidden(DESIGN_REFUSED)
-    if doc_id.startswith(SERVER_PREFIXES):
-        return Forbidden(SERVER_ONLY)
-    return None
 
 
 def read_attachments(

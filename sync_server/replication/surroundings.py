@@ -13,6 +13,7 @@ from sync_server.access import tablets
 from sync_server.access.accounts import Account
 from sync_server.access.authentication import authenticate
 from sync_server.access.permissions import require_admin, require_member
+from sync_server.access.reader import database_for
 from sync_server.access.remote_address import NOWHERE, Peer, peer_of
 from sync_server.access.sessions import COOKIE_NAME
 from sync_server.storage.base import Database, Origin
@@ -81,14 +82,14 @@ def _authenticated(service: Parts) -> Account | None:
 
 
 def open_database(name: str) -> tuple[Database, Account]:
-    """The database for one of its members.
+    """The database as one of its members sees it.
 
     Raises Unauthorized or Forbidden before NotFound: whether a database exists is nobody's
     business but its members'.
     """
     service = parts()
     member = require_member(_authenticated(service), name)
-    return service.store.database(name), member
+    return database_for(service, member, name), member
 
 
 def administer(name: str) -> Database:

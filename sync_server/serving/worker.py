@@ -17,6 +17,7 @@ import structlog
 
 from sync_server import jobs
 from sync_server.intake.pipeline import Pipeline
+from sync_server.intake.regrant import Regrants
 from sync_server.parts import Parts, open_parts
 from sync_server.serving import logs
 from sync_server.serving.health import HEARTBEAT_SECONDS, heartbeat_path
@@ -46,15 +47,25 @@ def run(parts: Parts, stop: threading.Event, parent: int) -> int:
 
     A pipeline that ended by itself has failed: the process ends, and is started anew.
     """
-    databases = parts.settings.programme_databases
+    follower = Pipeline(
+        parts.store,
+        parts.sql,
+        parts.settings.programme_databases,
+        places=parts.gazetteer,
+        metrics=parts.metrics,
+    )
     pipeline = threading.Thread(
-        target=Pipeline(parts.store, parts.sql, databases, metrics=parts.metrics).run_forever,
+        target=follower.run_forever,
         args=(stop,),
         name="intake",
         daemon=True,
     )
+    regrants = threading.Thread(
+        target=Regrants(parts).run_forever, args=(stop,), name="regrants", daemon=True
+    )
     scheduler = jobs.start_scheduler(parts)
     pipeline.start()
+    regrants.start()
     heartbeat = heartbeat_path(parts.settings.data_dir)
     try:
         while not stop.is_set() and pipeline.is_alive() and not is_orphan(parent):
@@ -63,6 +74,7 @@ def run(parts: Parts, stop: threading.Event, parent: int) -> int:
         failed = not stop.is_set() and not is_orphan(parent)
         stop.set()
         pipeline.join(parts.settings.stop_seconds)
+        regrants.join(parts.settings.stop_seconds)
     finally:
         scheduler.shutdown(wait=False)
     if failed:

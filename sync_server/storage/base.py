@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from sync_server.errors import NotFound, SyncError
 
@@ -245,20 +245,44 @@ class DatabaseInfo:
     compact_running: bool
 
 
+class Formerly(Protocol):
+    """What a reader may have been shown before. Times are in milliseconds since 1970, `until` None
+    is now.
+    """
+
+    def saw(self, area: str, since: int, until: int | None) -> bool:
+        """Whether the area was in sight at any time between the two."""
+        ...
+
+    def saw_lately(self, area: str, since: int, until: int | None) -> bool:
+        """The same, after the reader was given the sequence that they hand in."""
+        ...
+
+    def lately(self) -> Sequence[str] | None:
+        """Areas that they may have seen after that, and need not see now; None for all."""
+        ...
+
+
 class Database(ABC):
     """One database of documents. Obtain it from `DocumentStore.database`."""
 
     name: str
 
     @abstractmethod
-    def within(self, areas: Sequence[str]) -> Database:
+    def within(self, areas: Sequence[str], formerly: Formerly | None = None) -> Database:
         """This database as one sees it who may see exactly these areas.
 
         Reading, a document elsewhere looks as one that does not exist. `changes` tells besides
         what has gone out of sight since `since` was given, as *departures* (see
         `storage/departures.py`), and brings what has come into sight, wherever its sequence is:
-        a sequence names the areas it was given for. Writing is as in the whole database; so are
-        local documents.
+        a sequence names the areas it was given for, so whoever hands one in must be who it was
+        given to. Writing is as in the whole database; so are local documents.
+
+        `formerly` says what the reader may have been shown before (None: anything). Of what has
+        stood there and is out of sight now, departures are served, and revisions that are here
+        count as known, so that no client sends back what it has got from here. And a client may
+        hold more than its sequence tells: what it wrote itself, or what it got when the answer
+        to its own note of the sequence was cut off. `changes` tells departures of that too.
         """
 
     # -- documents -------------------------------------------------------------

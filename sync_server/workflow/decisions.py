@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
 
+from sync_server.access.areas import covers
 from sync_server.branches import disputed_among
 from sync_server.cases.records import disputed
 from sync_server.errors import BadRequest, Conflict, Forbidden, NotFound, SyncError
@@ -39,19 +40,34 @@ class Outcome:
 
 
 def decide(
-    sql: Engine, database: Database, decisions: Sequence[Decision], actor: str, now: int
+    sql: Engine,
+    database: Database,
+    decisions: Sequence[Decision],
+    actor: str,
+    now: int,
+    areas: Sequence[str] | None = None,
 ) -> list[Outcome]:
-    """Take decisions, each for itself, and publish them; outcomes stand in the order given."""
-    outcomes = [_decide(sql, database, decision, actor, now) for decision in decisions]
+    """Take decisions, each for itself, and publish them; outcomes stand in the order given.
+
+    `areas`: where the actor decides, None for everywhere; what is elsewhere is not known.
+    """
+    outcomes = [_decide(sql, database, decision, actor, now, areas) for decision in decisions]
     if any(outcome.error is None for outcome in outcomes):
         publish_all(sql, database)
     return outcomes
 
 
-def _decide(sql: Engine, database: Database, decision: Decision, actor: str, now: int) -> Outcome:
+def _decide(
+    sql: Engine,
+    database: Database,
+    decision: Decision,
+    actor: str,
+    now: int,
+    areas: Sequence[str] | None,
+) -> Outcome:
     try:
         with sql.begin() as connection:
-            before = _pinned(connection, database, decision)
+            before = _pinned(connection, database, decision, areas)
             after = _decided(before, decision, actor, now)
             _require_undisputed(connection, database, before)
             proposals.move(connection, before, after, role=COORDINATOR, actor=actor)
@@ -60,12 +76,11 @@ def _decide(sql: Engine, database: Database, decision: Decision, actor: str, now
     return Outcome(decision, after.state)
 
 
-def _pinned(connection: Connection, database: Database, decision: Decision) -> Proposal:
+def _pinned(
+    connection: Connection, database: Database, decision: Decision, areas: Sequence[str] | None
+) -> Proposal:
     """The proposal, if it is still what was on screen."""
-    found = proposals.find(connection, database.name, [decision.proposal])
-    if decision.proposal not in found:
-        raise NotFound("This proposal is not known.")
-    proposal = found[decision.proposal]
+    proposal = known_within(connection, database.name, decision.proposal, areas)
     if proposal.state != IN_REVIEW:
         raise Conflict(
             f"This proposal is {proposal.state.replace('_', ' ')} by now: look at it again."
@@ -76,6 +91,16 @@ def _pinned(connection: Connection, database: Database, decision: Decision) -> P
             f" you decided on {decision.rev}. Look at it again."
         )
     return proposal
+
+
+def known_within(
+    connection: Connection, database: str, doc_id: str, areas: Sequence[str] | None
+) -> Proposal:
+    """The proposal, if it stands in one of these areas (None: anywhere). Raises NotFound."""
+    found = proposals.find(connection, database, [doc_id]).get(doc_id)
+    if found is None or (areas is not None and not any(covers(one, found.area) for one in areas)):
+        raise NotFound("This proposal is not known.")
+    return found
 
 
 def _require_undisputed(connection: Connection, database: Database, proposal: Proposal) -> None:

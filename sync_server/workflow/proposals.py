@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, delete, insert, or_, select, update
 
+from sync_server.access.area_queries import within
+from sync_server.access.areas import office_of
 from sync_server.errors import BadRequest, Conflict
 from sync_server.workflow import ledger
 from sync_server.workflow.states import IN_REVIEW, transition
@@ -55,12 +57,20 @@ def _read(connection: Connection, database: str, condition: object) -> dict[str,
 
 
 def queue(
-    connection: Connection, database: str, after: tuple[int, str] | None, limit: int
+    connection: Connection,
+    database: str,
+    after: tuple[int, str] | None,
+    limit: int,
+    areas: Sequence[str] | None = None,
 ) -> list[Proposal]:
-    """Proposals that wait for a decision, the oldest first; `after`: where the last page ended."""
+    """Proposals that wait for a decision, the oldest first; `after`: where the last page ended.
+
+    `areas`: only what is or lies in one of these; None for all there are.
+    """
     query = (
         select(*_COLUMNS)
         .where(proposals.c.database == database, proposals.c.state == IN_REVIEW)
+        .where(within(proposals.c.area, areas))
         .order_by(proposals.c.received_at, proposals.c.proposal)
         .limit(limit)
     )
@@ -114,6 +124,25 @@ def refresh(connection: Connection, proposal: Proposal) -> None:
         .where(proposals.c.database == proposal.database, proposals.c.proposal == proposal.proposal)
         .values(**asdict(proposal))
     )
+
+
+def settle(sql: Engine, database: str, areas: Mapping[str, str]) -> None:
+    """Keep where the documents of these proposals stand, whatever their state."""
+    query = select(proposals.c.proposal, proposals.c.area).where(
+        proposals.c.database == database, proposals.c.proposal.in_(list(areas))
+    )
+    with sql.connect().execution_options(read_only=True) as connection:
+        known = connection.execute(query).all()
+    moved = [row.proposal for row in known if row.area != office_of(areas[row.proposal])]
+    if not moved:
+        return
+    with sql.begin() as connection:
+        for doc_id in moved:
+            connection.execute(
+                update(proposals)
+                .where(proposals.c.database == database, proposals.c.proposal == doc_id)
+                .values(area=office_of(areas[doc_id]))
+            )
 
 
 def forget_database(connection: Connection, database: str) -> None:

@@ -7,7 +7,7 @@ have been told, so a crash between the two is repaired by publishing again.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -47,7 +47,11 @@ def _publish_batch(sql: Engine, database: Database) -> int:
     with sql.connect().execution_options(read_only=True) as connection:
         found = proposals.find(connection, database.name, doc_ids)
         steps = {doc_id: ledger.history(connection, database.name, doc_id) for doc_id in found}
-    reviews = [_review(found[doc_id], steps[doc_id]) for doc_id in found]
+    areas = _areas(database, found)
+    reviews = [
+        (review_id(doc_id), areas[doc_id], _content(found[doc_id], steps[doc_id]))
+        for doc_id in found
+    ]
     refused = _write(database, reviews, [present[doc_id] for doc_id in found])
     told = [number for number, doc_id in rows if review_id(doc_id) not in refused]
     with sql.begin() as connection:
@@ -81,9 +85,15 @@ def _edit(
     return RevisionWrite(doc_id, parent, body, area=area)
 
 
-def _review(proposal: Proposal, steps: Sequence[Entry]) -> tuple[str, str, dict[str, Any]]:
-    """The document's id, its area, and what it says."""
-    content = {
+def _areas(database: Database, found: Mapping[str, Proposal]) -> dict[str, str]:
+    """Where the proposals stand themselves: the ledger may not know yet that one was moved."""
+    states = zip(found, database.states(list(found)), strict=True)
+    return {doc_id: state.area if state else found[doc_id].area for doc_id, state in states}
+
+
+def _content(proposal: Proposal, steps: Sequence[Entry]) -> dict[str, Any]:
+    """What a review says."""
+    return {
         "type": "review",
         "proposal": proposal.proposal,
         "household": proposal.household,
@@ -105,4 +115,3 @@ def _review(proposal: Proposal, steps: Sequence[Entry]) -> tuple[str, str, dict[
             for step in steps
         ],
     }
-    return review_id(proposal.proposal), proposal.area, content

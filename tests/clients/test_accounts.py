@@ -37,8 +37,8 @@ def member(server: RunningServer, database: str) -> Callable[[str], Remote]:
 def test_two_accounts_share_a_database(tablet: MakeTablet, member: Callable[[str], Remote]) -> None:
     sokha, dara = member("sokha"), member("dara")
     ours, theirs = tablet(), tablet(release=7)
-    ours.put({"_id": "household:1", "author": "sokha"})
-    theirs.put({"_id": "household:2", "author": "dara"})
+    ours.put({"_id": "household:1", "type": "household", "author": sokha.account})
+    theirs.put({"_id": "household:2", "type": "household", "author": dara.account})
     ours.sync(sokha)
     theirs.sync(dara)
     ours.sync(sokha)
@@ -52,7 +52,7 @@ def test_a_wrong_password_is_told_as_that(
 ) -> None:
     right = member("sokha")
     one = tablet(release)
-    one.put({"_id": "household:1"})
+    one.put({"_id": "household:1", "type": "household"})
     with pytest.raises(TabletError) as caught:
         one.push(Remote(right.url, right.account, "not the password"))
     assert caught.value.status == 401
@@ -75,7 +75,7 @@ def test_an_account_of_another_database_is_forbidden(
     stranger = f"stranger-{uuid.uuid4().hex[:8]}"
     server.account(stranger, PASSWORD)
     one = tablet()
-    one.put({"_id": "household:1"})
+    one.put({"_id": "household:1", "type": "household"})
     with pytest.raises(TabletError) as caught:
         one.push(Remote(member("sokha").url, stranger, PASSWORD))
     assert caught.value.status == 403
@@ -88,10 +88,10 @@ def test_a_tablet_signs_in_with_its_token(
     assert account.account is not None
     token = server.command("account", "token", account.account, "tablet-7").strip()
     one = tablet()
-    one.put({"_id": "household:1"})
+    one.put({"_id": "household:1", "type": "household"})
     assert one.push(Remote(account.url, token=token))["docs_written"] == 1
     server.command("account", "token", account.account, "tablet-7", "--revoke")
-    one.put({"_id": "household:2"})
+    one.put({"_id": "household:2", "type": "household"})
     with pytest.raises(TabletError) as caught:
         one.push(Remote(account.url, token=token))
     assert caught.value.status == 401

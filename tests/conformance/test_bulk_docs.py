@@ -133,8 +133,8 @@ def test_no_documents_is_no_rows(db: WireDatabase) -> None:
 @pytest.mark.extension
 def test_a_permanent_refusal_is_forbidden_in_its_row(member: Wire) -> None:
     db = WireDatabase(member, MEMBERS_DATABASE)
-    plain = fresh_name()
-    docs = [revision("_design/app", A), revision(plain, A)]
+    plain = f"household:{fresh_name()}"
+    docs = [revision("_design/app", A), revision(plain, A, type="household")]
     (row,) = bulk(db, *docs, new_edits=False)
     assert (row["id"], row["rev"], row["error"]) == ("_design/app", f"1-{A}", "forbidden")
     assert row["reason"]

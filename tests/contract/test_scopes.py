@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from conflict.revision_tree import RevisionTree
-from sync_server.errors import NotFound
+from sync_server.errors import BadRequest, NotFound
 from sync_server.storage.base import (
     AttachmentWrite,
     Database,
     MissingRevision,
     Revision,
+    RevsDiff,
 )
 from sync_server.storage.departures import departure_of
 from tests.contract.drafts import ORIGIN, body_of, replicate, write
@@ -73,7 +76,7 @@ def test_other_areas_look_as_if_they_were_not_there(db: Database) -> None:
     photo = AttachmentWrite("image/jpeg", b"face")
     replicate(db, write("mine", "1-a", area=HERE), write("nation", "1-n", area=NATION))
     replicate(db, write("foreign", "1-f", area=THERE, attachments={"face": photo}))
-    view = db.within([HERE, NATION])
+    view = db.within([HERE, NATION], Saw(HERE, NATION))
     for call in (
         lambda: view.get("foreign"),
         lambda: view.get("foreign", "1-f"),
@@ -134,6 +137,102 @@ def test_departures_come_back_from_nobody(db: Database) -> None:
     (result,) = replicate(db, write("a", gone, "1-a", deleted=True))
     assert not result.changed
     assert [leaf.rev for leaf in db.state("a").leaves] == ["2-x"]
+
+
+class Saw:
+    """Who saw these areas at any time."""
+
+    def __init__(self, *seen: str, lately: Sequence[str] = ()) -> None:
+        self.seen = seen
+        self._lately = lately
+
+    def saw(self, area: str, since: int, until: int | None) -> bool:
+        return area in self.seen
+
+    saw_lately = saw
+
+    def lately(self) -> Sequence[str]:
+        return self._lately
+
+
+def test_who_never_saw_a_document_learns_nothing_by_its_departure(db: Database) -> None:
+    replicate(db, write("a", "1-a", area=THERE))
+    gone = departure_of("a", "1-a")
+    stranger, former = db.within([HERE], Saw(HERE)), db.within([HERE], Saw(HERE, THERE))
+    assert stranger.bulk_get([("a", gone)]) == [[MissingRevision("a", gone)]]
+    with pytest.raises(NotFound):
+        stranger.get("a", gone)
+    assert stranger.open_revs("a", [gone]) == [MissingRevision("a", gone)]
+    assert stranger.revs_diff({"a": [gone, "1-a"]}) == {"a": RevsDiff([gone, "1-a"], [])}
+    found = former.get("a", gone)
+    assert found.deleted and found.revisions.revs()[1:] == ["1-a"]
+    assert former.bulk_get([("a", gone)]) == [[found]] == [former.open_revs("a", [gone])]
+
+
+def test_what_a_client_wrote_goes_though_it_was_never_told(db: Database) -> None:
+    reader = Reader(db, HERE)
+    reader.pull()
+    replicate(db, write("own", "1-a", area=HERE), write("other", "1-a", area=THERE))
+    db.relocate({"own": THERE}, origin=ORIGIN)
+    assert db.within([HERE]).changes(reader.since).rows == []
+    (row,) = db.within([HERE], Saw(HERE)).changes(reader.since).rows
+    assert row.departed and row.doc_id == "own"
+    (row,) = db.within([HERE], Saw(HERE)).changes().rows
+    assert row.departed, "nor does one that begins keep what it has just written"
+
+
+def test_what_was_in_sight_since_the_sequence_was_given_goes_too(db: Database) -> None:
+    """A client that could not note how far it had come holds more than its sequence tells."""
+    replicate(db, write("a", "1-a", area=HERE))
+    noted = Reader(db, HERE)
+    noted.pull()
+    replicate(db, *(write(f"b{n}", "1-a", area=THERE) for n in range(5)))
+    memory = Saw(HERE, THERE, lately=[THERE])
+    since, told = noted.since, []
+    while True:
+        page = db.within([HERE], memory).changes(since, limit=2)
+        told += [row.doc_id for row in page.rows if row.departed]
+        since, memory = page.last_seq, Saw(HERE, THERE)
+        if not page.pending:
+            break
+    assert told == [f"b{n}" for n in range(5)]
+    assert db.within([HERE], memory).changes(since).rows == []
+
+
+def test_nobody_sends_back_what_they_have_got_and_may_not_see_any_more(db: Database) -> None:
+    replicate(db, write("a", "2-b", "1-a", area=HERE), write("b", "1-b", area=HERE))
+    db.relocate({"a": THERE}, origin=ORIGIN)
+    gone = departure_of("a", "2-b")
+    for view in (db.within([HERE], Saw(HERE)), db.within([], Saw(HERE))):
+        assert view.revs_diff({"a": ["1-a", "2-b", gone], "b": ["1-b"]}) == {}
+        assert view.revs_diff({"a": ["9-unsent"]}) == {"a": RevsDiff(["9-unsent"], [])}
+    stranger = db.within([BEYOND], Saw(BEYOND))
+    assert list(stranger.revs_diff({"a": ["2-b"], "b": ["1-b"]})) == ["a", "b"]
+
+
+def test_what_is_missing_is_said_in_the_same_way_of_foreign_and_unknown(db: Database) -> None:
+    replicate(db, write("foreign", "2-b", "1-a", area=THERE))
+    revs = ["3-c", "1-a", "2-b", "1-a", "3-c"]
+    found = db.within([HERE], Saw(HERE)).revs_diff({"foreign": revs, "nowhere": revs})
+    assert found["foreign"] == found["nowhere"] == RevsDiff(["3-c", "1-a", "2-b"], [])
+
+
+def test_a_scope_tells_nothing_of_the_size_of_the_whole(db: Database) -> None:
+    replicate(db, write("foreign", "1-a", area=THERE))
+    before = db.within([HERE]).info()
+    replicate(db, write("other", "1-a", area=THERE))
+    db.purge({"other": ["1-a"]})
+    after = db.within([HERE]).info()
+    assert replace(after, update_seq="") == replace(before, update_seq="")
+
+
+def test_a_seal_after_a_sequence_means_nothing(db: Database) -> None:
+    replicate(db, write("a", "1-a", area=HERE), write("b", "1-b", area=THERE))
+    for reader in (db, db.within([HERE])):
+        since = reader.changes(limit=1).last_seq
+        assert reader.changes(f"{since}~aB-_9") == reader.changes(since)
+        with pytest.raises(BadRequest):
+            reader.changes(f"{since}~")
 
 
 def test_a_grant_brings_what_was_there_and_its_end_takes_it_away(db: Database) -> None:

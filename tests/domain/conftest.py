@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine
 
 from sync_server.access.areas import personal
+from sync_server.access.placing import NO_PLACES, Places
 from sync_server.cases.forgetting import forget_database
 from sync_server.intake.case_sweep import sweep_cases
 from sync_server.intake.notices import notice_id
@@ -79,6 +80,7 @@ class Programme:
     sql: Engine
     clock: int = NOW
     names: Sequence[str] = field(default=(NAME,))
+    places: Places = NO_PLACES
     stages: Sequence[Stage] = STAGES
 
     @property
@@ -92,13 +94,16 @@ class Programme:
         account: str = "sok",
         deleted: bool = False,
         received_at: int | None = None,
+        area: str | None = None,
         attachments: dict[str, AttachmentWrite] | None = None,
         **body: Any,
     ) -> str:
         """Store one revision as a tablet's push does. `path`: as `2-b`, `1-a`."""
         start = int(path[0].partition("-")[0])
         revisions = Revisions(start, [rev.partition("-")[2] for rev in path])
-        write = RevisionWrite(doc_id, revisions, orjson.dumps(body), deleted, attachments or {})
+        write = RevisionWrite(
+            doc_id, revisions, orjson.dumps(body), deleted, attachments or {}, area
+        )
         origin = Origin(account, "tablet", received_at or self.clock)
         (result,) = self.db.bulk_docs([write], new_edits=False, origin=origin)
         assert result.error is None
@@ -109,13 +114,14 @@ class Programme:
             self.store,
             self.sql,
             self.names,
+            places=self.places,
             now=lambda: self.clock,
             stages=self.stages,
         ).drain()
 
     def sweep(self) -> None:
         """What the scheduled job does, and what that leads to."""
-        sweep_cases(self.store, self.sql, NAME, now=lambda: self.clock)
+        sweep_cases(self.store, self.sql, NAME, places=self.places, now=lambda: self.clock)
         sweep(self.store, self.sql, self.names, now=lambda: self.clock)
         self.intake()
 

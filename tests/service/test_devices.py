@@ -282,9 +282,10 @@ def test_the_list_tells_what_a_tablet_did(service: RunningServer, name: str) -> 
     tablet.headers.update(enrol(service, name))
     tablet.headers.update({"User-Agent": "CouchDB-Replicator/3.3.3", "X-App-Version": "2.4.1"})
     ahead = datetime.now(UTC) + timedelta(hours=3)
+    own = {"_id": f"household:{name}", "type": "household"}
     documents = [
-        {"_id": f"household:{name}", "_rev": "1-a", "captured_at": ahead.isoformat()},
-        {"_id": f"household:{name}", "_rev": "1-b", "captured_at": "2025-01-01T00:00:00+07:00"},
+        {**own, "_rev": "1-a", "captured_at": ahead.isoformat()},
+        {**own, "_rev": "1-b", "captured_at": "2025-01-01T00:00:00+07:00"},
         {"_id": "review:forged", "_rev": "1-a", "captured_at": "never"},
     ]
     push = {"docs": documents, "new_edits": False}

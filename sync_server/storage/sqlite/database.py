@@ -19,6 +19,7 @@ from sync_server.storage.base import (
     Database,
     DatabaseInfo,
     DocumentState,
+    Formerly,
     LocalDocument,
     MissingRevision,
     Origin,
@@ -44,8 +45,8 @@ class SQLiteDatabase(Database):
         """Names of sets of areas that are known to be interned."""
         self._compacting = False
 
-    def within(self, areas: Sequence[str]) -> ScopedView:
-        return ScopedView(self, areas)
+    def within(self, areas: Sequence[str], formerly: Formerly | None = None) -> ScopedView:
+        return ScopedView(self, areas, formerly)
 
     # -- documents -------------------------------------------------------------
 

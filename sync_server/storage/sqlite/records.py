@@ -28,9 +28,19 @@ NEW = 0
 class Document:
     """A row of `document` in hand; the tree is decoded when it is first needed."""
 
-    __slots__ = ("_tree", "area", "encoded", "entered", "id", "number", "rev", "seq")
+    __slots__ = (
+        "_tree",
+        "area",
+        "encoded",
+        "entered",
+        "entered_at",
+        "id",
+        "number",
+        "rev",
+        "seq",
+    )
 
-    COLUMNS = "number, id, area, seq, rev, tree, entered"
+    COLUMNS = "number, id, area, seq, rev, tree, entered, entered_at"
 
     def __init__(
         self,
@@ -41,6 +51,7 @@ class Document:
         rev: str,
         encoded: bytes,
         entered: int = NEW,
+        entered_at: int = 0,
     ) -> None:
         self.number = number
         self.id = doc_id
@@ -50,7 +61,9 @@ class Document:
         """The winning revision as it was stored."""
         self.encoded = encoded
         self.entered = entered
-        """The sequence at which it came into its area."""
+        """The sequence at which it came into its area …"""
+        self.entered_at = entered_at
+        """… and the time."""
         self._tree: RevisionTree | None = None
 
     @property

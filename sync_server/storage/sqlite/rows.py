@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from sync_server.storage.sqlite.tally import Tally
 
 Row = tuple[Any, ...]
 
-_COLUMNS = "number, id, area, seq, rev, deleted, body, live, leaves, tree, entered"
+_COLUMNS = "number, id, area, seq, rev, deleted, body, live, leaves, tree, entered, entered_at"
 _AREA = _COLUMNS.split(", ").index("area")
 _DELETED = _COLUMNS.split(", ").index("deleted")
 _OF_A_DOCUMENT = (("document", "number"), ("attachment", "document"), ("move", "document"))
@@ -51,7 +52,8 @@ class Rows:
         """Area and whether deleted, of documents that were stored already."""
         self._areas: dict[str, list[int]] = {}
         """Changes to the numbers of present and of deleted documents, by area."""
-        self._moves: list[tuple[str, int, int, int]] = []
+        self._now = time.time_ns() // 1_000_000
+        self._moves: list[tuple[str, int, int, int, int, int]] = []
         self._tally = Tally()
         self._bodies: list[Row] = []
         self._superseded: list[tuple[int, int, int]] = []
@@ -86,7 +88,8 @@ class Rows:
         seq = document.seq = document.entered = self.seq = self.seq + 1
         self._tally.add(document.area, seq)
         identity = (document.number, document.id, document.area, seq, document.rev)
-        row = (*identity, deleted, body, not deleted, None, document.encoded, seq)
+        document.entered_at = self._now
+        row = (*identity, deleted, body, not deleted, None, document.encoded, seq, self._now)
         self._inserted[document.id] = row
 
     def touch(self, document: Document, area: str | None = None) -> None:
@@ -103,7 +106,7 @@ class Rows:
                 self._before[document.number] = (document.area, deleted)
         self.seq += 1
         if document.seq == NEW:
-            document.entered = self.seq
+            document.entered, document.entered_at = self.seq, self._now
         else:
             self._tally.remove(document.area, document.seq)
         if area is not None and area != document.area:
@@ -113,10 +116,10 @@ class Rows:
 
     def _move(self, document: Document, area: str) -> None:
         if document.seq != NEW:
-            left = (document.area, self.seq, document.number, document.entered)
-            self._moves.append(left)
+            stay = (document.number, document.entered, document.entered_at, self._now)
+            self._moves.append((document.area, self.seq, *stay))
         document.area = area
-        document.entered = self.seq
+        document.entered, document.entered_at = self.seq, self._now
 
     def supersede(self, document: Document, body: int) -> None:
         """The body belongs to an inner revision from this sequence on."""
@@ -136,7 +139,11 @@ class Rows:
             "INSERT OR IGNORE INTO superseded VALUES (?, ?, ?)", self._superseded
         )
         connection.executemany("DELETE FROM body WHERE number = ?", self._dropped_bodies)
-        connection.executemany("INSERT INTO move VALUES (?, ?, ?, ?)", self._moves)
+        connection.executemany(
+            "INSERT INTO move (area, seq, document, entered, entered_at, left_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            self._moves,
+        )
         self._tally.save(connection)
         self._save_counts()
 
@@ -165,11 +172,12 @@ class Rows:
         for row in self._inserted.values():
             self._count(row[_AREA], row[_DELETED], 1)
         self._connection.executemany(
-            f"INSERT INTO document ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            f"INSERT INTO document ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (number) DO UPDATE SET"
             " area = excluded.area, seq = excluded.seq, rev = excluded.rev,"
             " deleted = excluded.deleted, body = excluded.body, live = excluded.live,"
-            " leaves = excluded.leaves, tree = excluded.tree, entered = excluded.entered",
+            " leaves = excluded.leaves, tree = excluded.tree, entered = excluded.entered,"
+            " entered_at = excluded.entered_at",
             [*kept, *self._inserted.values()],
         )
 
@@ -191,6 +199,7 @@ class Rows:
             orjson.dumps(leaves).decode() if len(leaves) > 1 else None,
             tree.encode(),
             document.entered,
+            document.entered_at,
         )
 
     def _recount(self, document: Document, deleted: bool | None) -> None:

@@ -104,6 +104,12 @@ MIGRATIONS: Sequence[str] = (
     ) WITHOUT ROWID;
     ALTER TABLE local ADD COLUMN updated_at INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    -- Milliseconds since 1970 by this server's clock; 0 for what came before there was a column.
+    ALTER TABLE document ADD COLUMN entered_at INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE move ADD COLUMN entered_at INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE move ADD COLUMN left_at INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 

@@ -14,8 +14,10 @@ What has moved after n from an area of F to one of S is in sight, and told when 
 it. A reader whose set changes again before that still holds it: so until they have come to where
 the database stood when the difference was told, their sequence names F as well.
 
-A departure is listed only where the reader may have had the document: where it had come into the
-area before the reader's sequence. Otherwise it would tell of what they never saw.
+A departure is listed only where the reader may have had the document; otherwise it would tell of
+what they never saw. They had what had come into one of their areas before their sequence. They may
+have more: what they wrote themselves, and what they pulled without being able to note how far they
+had come. `formerly` says what was in sight after they were given the sequence.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from conflict.revision_tree import RevisionTree
-from sync_server.storage.base import Change, ChangesPage
+from sync_server.storage.base import Change, ChangesPage, Formerly
 from sync_server.storage.departures import departures
 from sync_server.storage.sqlite import feed, records, sequences, tally
 from sync_server.storage.sqlite.scopes import Scope, Transition, transition
@@ -60,6 +62,7 @@ def changes(
     since: str,
     limit: int | None,
     scope: Scope,
+    formerly: Formerly | None,
     intern: Callable[[Scope], None],
 ) -> ChangesPage:
     """A page of the feed. `intern` keeps a scope that sequences are going to name.
@@ -67,7 +70,7 @@ def changes(
     Raises BadRequest for a malformed `since`.
     """
     latest, epoch = feed.position(connection)
-    step = transition(connection, sequences.read(since, epoch), scope)
+    step = transition(connection, sequences.read(since, epoch), scope, formerly)
     told = [] if step.is_told else list(itertools.islice(_difference(connection, step), limit))
     settled = step.settled(latest)
     intern(step.partly)
@@ -103,7 +106,7 @@ def _since(connection: sqlite3.Connection, step: Transition) -> Iterator[Entry]:
     """What happened in the scope after the reader's sequence."""
     seen, number = step.scope.areas, step.number
     cursors = [_present(connection, area, number, None) for area in sorted(seen)]
-    if number:
+    if number or step.formerly:
         cursors += [_left(connection, area, number) for area in sorted(seen)]
     return _merged(connection, cursors, step)
 
@@ -139,13 +142,20 @@ def _may_hold(connection: sqlite3.Connection, entry: Entry, step: Transition) ->
 
     Not only while it was in this one: it may have left, come back and left again meanwhile.
     """
-    held, number = step.held, step.number
-    if entry.entered <= number and (held.is_everything or entry.area in held.areas):
-        return True
+    held, number, formerly = step.held, step.number, step.formerly
     stays = connection.execute(
-        "SELECT area FROM move WHERE document = ? AND entered <= ?", (entry.number, number)
+        "SELECT area, entered, entered_at, NULL FROM document WHERE number = :it UNION ALL"
+        " SELECT area, entered, entered_at, left_at FROM move WHERE document = :it",
+        {"it": entry.number},
     )
-    return any(held.is_everything or area in held.areas for (area,) in stays)
+    for area, entered, *time in stays:
+        told = entered <= number and (held.is_everything or area in held.areas)
+        if formerly is None:
+            if told:
+                return True
+        elif formerly.saw(area, *time) and (told or formerly.saw_lately(area, *time)):
+            return True
+    return False
 
 
 def _present(
@@ -196,7 +206,11 @@ def _pending(connection: sqlite3.Connection, step: Transition, last: Position | 
 
 
 def named(
-    connection: sqlite3.Connection, since: str, scope: Scope, doc_ids: Iterable[str]
+    connection: sqlite3.Connection,
+    since: str,
+    scope: Scope,
+    formerly: Formerly | None,
+    doc_ids: Iterable[str],
 ) -> list[Change]:
     """What a reader who asks for these documents alone has to be told.
 
@@ -204,7 +218,7 @@ def named(
     fetches no revision twice.
     """
     _, epoch = feed.position(connection)
-    step = transition(connection, sequences.read(since, epoch), scope)
+    step = transition(connection, sequences.read(since, epoch), scope, formerly)
     after = step.number if step.is_told else 0
     entries = []
     for chunk, marks in records.chunks(list(dict.fromkeys(doc_ids))):
@@ -214,7 +228,7 @@ def named(
         for *row, tree in rows:
             entry = Entry(*row)
             if entry.area not in scope.areas:
-                if step.number and _may_hold(connection, entry, step):
+                if _may_hold(connection, entry, step):
                     entries.append(entry._replace(tree=tree))
             elif entry.seq > after:
                 entries.append(entry)
@@ -222,10 +236,12 @@ def named(
     return [_change(entry, Position(entry.seq, scope.name), epoch) for entry in entries]
 
 
-def has_changed(connection: sqlite3.Connection, since: str, scope: Scope) -> bool:
+def has_changed(
+    connection: sqlite3.Connection, since: str, scope: Scope, formerly: Formerly | None
+) -> bool:
     """Whether a page after `since` may hold anything."""
     latest, epoch = feed.position(connection)
-    step = transition(connection, sequences.read(since, epoch), scope)
+    step = transition(connection, sequences.read(since, epoch), scope, formerly)
     if step.known != scope or not step.is_told:
         return True
     return step.number < latest and next(_since(connection, step), None) is not None

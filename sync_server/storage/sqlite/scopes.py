@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import orjson
 
+from sync_server.storage.base import Formerly
 from sync_server.storage.sqlite.sequences import BEGINNING, EVERYTHING, Position
 
 
@@ -19,10 +21,9 @@ class Scope:
     areas: frozenset[str]
     name: str
 
-    @classmethod
-    def of(cls, areas: Iterable[str]) -> Scope:
-        chosen = frozenset(areas)
-        return cls(chosen, hashlib.sha256(orjson.dumps(sorted(chosen))).hexdigest()[:10])
+    @staticmethod
+    def of(areas: Iterable[str]) -> Scope:
+        return _scope_of(frozenset(areas))
 
     @property
     def is_everything(self) -> bool:
@@ -42,6 +43,11 @@ class Scope:
 
     def is_interned(self, connection: sqlite3.Connection) -> bool:
         return self.is_everything or find(connection, self.name) is not None
+
+
+@lru_cache(1024)
+def _scope_of(areas: frozenset[str]) -> Scope:
+    return Scope(areas, hashlib.sha256(orjson.dumps(sorted(areas))).hexdigest()[:10])
 
 
 WHOLE = Scope(frozenset(), EVERYTHING)
@@ -74,6 +80,7 @@ class Transition:
     """The difference was told when the database stood here; 0: it has not been, or there is none.
     Until the reader is there, they may hold what has moved from `partly` into the scope since.
     """
+    formerly: Formerly | None = None
 
     @property
     def is_told(self) -> bool:
@@ -94,24 +101,36 @@ class Transition:
         """Once all of the difference was told, with the database at `latest`."""
         if self.is_told:
             return self
-        return Transition(self.number, self.scope, self.scope, self.held, 0, latest)
+        return replace(self, known=self.scope, partly=self.held, told=0, horizon=latest)
 
     def after(self, seq: int) -> Position:
         """Of a settled reader, once the row at `seq` was told."""
         return Position(seq, self.scope.name, partly=self.partly.name, horizon=self.horizon)
 
 
-def transition(connection: sqlite3.Connection, position: Position, scope: Scope) -> Transition:
+def transition(
+    connection: sqlite3.Connection, position: Position, scope: Scope, formerly: Formerly | None
+) -> Transition:
     """How a reader at this position comes to see `scope`; from the beginning if it is unknown."""
     number, name, target, told, partly_name, horizon = position
     known = find(connection, name)
     partly = NOTHING if partly_name is None else find(connection, partly_name)
     halfway = NOTHING if target is None else find(connection, target)
+    beyond = _beyond(scope, formerly)
     if position == BEGINNING or known is None or partly is None or halfway is None:
-        return Transition(0, scope, scope)
+        return Transition(0, scope, scope, beyond, formerly=formerly)
+    step = Transition(number, scope, known, partly | beyond, formerly=formerly)
     if horizon:
-        return Transition(number, scope, known, partly, 0, horizon if known == scope else 0)
+        goes_on = known == scope and beyond == NOTHING
+        return replace(step, horizon=horizon if goes_on else 0)
     if target is None or target == scope.name:
-        return Transition(number, scope, known, partly, told)
+        # What is to be told besides has to be told from its beginning.
+        return replace(step, told=told if step.partly == partly else 0)
     # It has changed again while a change was being told, and some of that has arrived.
-    return Transition(number, scope, known, partly | halfway)
+    return replace(step, partly=step.partly | halfway)
+
+
+def _beyond(scope: Scope, formerly: Formerly | None) -> Scope:
+    """What the reader may have been shown since they were given their sequence, and not now."""
+    areas = () if formerly is None else formerly.lately()
+    return WHOLE if areas is None else Scope.of(set(areas) - scope.areas)

@@ -17,7 +17,8 @@
 PouchDB reads the leading integer to show progress; the rest is opaque. The epoch changes when a
 database is restored from a backup: numbers handed out before may mean other changes now, so a
 sequence of a foreign epoch counts as the beginning. Clients hold most revisions already, so that
-costs rows, not bodies.
+costs rows, not bodies. What follows a tilde is the seal of a layer above (see
+`access/sealing.py`), and means nothing here.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import NamedTuple
 
 from sync_server.errors import BadRequest
 
-_SEQUENCE = re.compile(r"([0-9]{1,18})(?:-([0-9a-zA-Z_.-]{1,200}))?\Z")
+_SEQUENCE = re.compile(r"([0-9]{1,18})(?:-([0-9a-zA-Z_.-]{1,200}))?(?:~[0-9a-zA-Z_.-]{1,64})?\Z")
 _SCOPE = re.compile(
     r"([0-9a-f]{10})(?:"
     r"\.([0-9a-f]{10})\.([0-9]{1,18})(?:\.([0-9a-f]{10}))?"

@@ -1,0 +1,178 @@
+"""Judging the documents of a request: who may write which, and where each belongs.
+
+Storage is asked once what it has of them, whatever their number, and once more for the authors of
+documents that are edited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from sync_server.access.accounts import Account
+from sync_server.access.placing import Sent, Stored, author_of, place_among, stored_of
+from sync_server.access.refusals import OUTSIDE, TAKEN, Reason
+from sync_server.access.write_policy import Draft, Limits, WritePolicy
+from sync_server.errors import Conflict, MissingStub, SyncError
+from sync_server.replication.incoming import Incoming
+from sync_server.replication.surroundings import parts
+from sync_server.storage.base import Database, DocumentState, Revision, RevisionWrite
+
+
+class Verdict(NamedTuple):
+    """What is to become of a document."""
+
+    area: str
+    """Where it stands, or would stand."""
+    is_new: bool
+    reason: Reason | None = None
+    """It goes to quarantine, and this is why."""
+    told: Reason | None = None
+    """What its sender is told: of a document out of sight, as of one that is not there."""
+    error: SyncError | None = None
+    """It is neither taken nor kept, and its sender told so."""
+
+
+def judge(
+    whole: Database,
+    sender: Account,
+    incoming: Sequence[Incoming],
+    received_at: int,
+    *,
+    new_edits: bool,
+) -> list[Verdict]:
+    """One verdict for each document."""
+    sent = [Sent(one.write.doc_id, one.fields or None) for one in incoming]
+    stored = stored_of(whole, sent)
+    author = author_of(sender, whole.name, received_at)
+    areas = place_among(stored, parts().gazetteer, sent, author)
+    if sender.is_admin:
+        return [Verdict(areas[doc_id], stored[doc_id] is None) for doc_id, _ in sent]
+    cases = [
+        Case(one.write, _draft(one, new_edits), areas[one.write.doc_id], stored[one.write.doc_id])
+        for one in incoming
+    ]
+    return _Judge(whole, sender, received_at, new_edits).verdicts(cases, sent, stored)
+
+
+class Case(NamedTuple):
+    """A document to be judged."""
+
+    write: RevisionWrite
+    draft: Draft
+    area: str
+    """Where it stands, or would stand."""
+    state: DocumentState | None
+    """What is stored of it."""
+
+
+def _draft(one: Incoming, new_edits: bool) -> Draft:
+    write = one.write
+    generation = 0 if new_edits or write.revisions is None else write.revisions.start
+    return Draft(write.doc_id, one.fields, write.deleted, generation)
+
+
+class _Judge:
+    def __init__(self, whole: Database, sender: Account, received_at: int, new_edits: bool) -> None:
+        service = parts()
+        settings = service.settings
+        limits = Limits(settings.max_generation_jump, settings.grant_grace_seconds * 1000)
+        self._policy = WritePolicy(
+            sender, whole.name, limits, received_at, sender.device_readmitted_at
+        )
+        self._scope = service.scopes.of(sender, whole.name)
+        self._places = service.gazetteer
+        self._author = author_of(sender, whole.name, received_at)
+        self._whole = whole
+        self._new_edits = new_edits
+
+    def verdicts(
+        self, cases: Sequence[Case], sent: Sequence[Sent], stored: Stored
+    ) -> list[Verdict]:
+        reasons: list[Reason | None] = [
+            self._reason(case.draft, case.area, case.state) for case in cases
+        ]
+        if not self._policy.is_replicator:
+            reasons = list(self._judge_authors(cases, reasons))
+        found = [
+            Verdict(case.area, case.state is None, reason, reason)
+            for case, reason in zip(cases, reasons, strict=True)
+        ]
+        hidden = {
+            case.draft.doc_id
+            for case in cases
+            if case.state is not None and not self._scope.sees(case.state.area)
+        }
+        if not hidden:
+            return found
+        absent = {doc_id: None if doc_id in hidden else stored[doc_id] for doc_id in stored}
+        areas = place_among(absent, self._places, sent, self._author)
+        return [
+            self._look_absent(case, verdict, areas[case.draft.doc_id])
+            if case.draft.doc_id in hidden
+            else verdict
+            for case, verdict in zip(cases, found, strict=True)
+        ]
+
+    def _reason(self, draft: Draft, area: str, state: DocumentState | None) -> Reason | None:
+        reason = self._policy.refuse_name(draft)
+        if reason is not None or self._policy.is_replicator:
+            return reason
+        return self._policy.refuse(draft, area, state)
+
+    def _look_absent(self, case: Case, verdict: Verdict, area: str) -> Verdict:
+        """What the sender is told of a document out of sight, as of one that is not there: that has
+        no revision to edit, and no ancestor to take attachments from. `area`: where it would stand.
+        """
+        draft = case.draft
+        told = self._reason(draft, area, None) or self._policy.refuse_author(draft.author)
+        if self._new_edits:
+            if told is None and (verdict.reason is None or case.write.revisions is not None):
+                return verdict._replace(reason=None, error=Conflict())
+            return verdict._replace(reason=verdict.reason or TAKEN, told=told or OUTSIDE)
+        if verdict.reason is not None:
+            return verdict._replace(told=told or OUTSIDE)
+        if any(sent.data is None for sent in case.write.attachments.values()):
+            return verdict._replace(error=MissingStub())
+        return verdict
+
+    # -- authors ---------------------------------------------------------------
+
+    def _judge_authors(
+        self, cases: Sequence[Case], reasons: Sequence[Reason | None]
+    ) -> Iterator[Reason | None]:
+        """The reasons, with those that come of an author. Most edits leave the winner's."""
+        rows = list(zip(cases, reasons, strict=True))
+        edited = [
+            case.draft.doc_id
+            for case, reason in rows
+            if reason is None and case.draft.author is not None and case.state is not None
+        ]
+        winners = self._whole.winners(edited) if edited else []
+        authors = {one.doc_id: _author(one) for one in winners if one is not None}
+        for case, reason in rows:
+            author = case.draft.author
+            if reason is not None or author is None:
+                yield reason
+            elif case.state is None:
+                yield self._policy.refuse_author(author)
+            elif author == authors.get(case.draft.doc_id):
+                yield None
+            else:
+                known, is_edit = self._authors(case.write)
+                yield self._policy.refuse_author(author, known, is_edit=is_edit)
+
+    def _authors(self, write: RevisionWrite) -> tuple[list[Any], bool]:
+        """Authors that a document has had, and whether the write goes on from what is stored."""
+        above = write.revisions.revs() if write.revisions else []
+        asked: list[tuple[str, str | None]] = [(write.doc_id, None)]
+        kept = self._whole.bulk_get([*asked, *((write.doc_id, rev) for rev in above)])
+        missing = self._whole.revs_diff({write.doc_id: above}).get(write.doc_id)
+        authors = [_author(one) for group in kept for one in group if isinstance(one, Revision)]
+        return authors, len(missing.missing if missing else ()) < len(above)
+
+
+def _author(revision: Revision) -> Any:
+    return orjson.loads(revision.body).get("author")
