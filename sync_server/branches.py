@@ -21,6 +21,8 @@ from sync_server.storage.departures import departure_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_FURTHEST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
+"""No date is further from 1970; a difference of clocks may be any number that JSON can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,8 @@ def captured_at(fields: Mapping[str, Any]) -> int | None:
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
     offset = fields.get("server_offset_ms")
-    return said + offset if type(offset) is int else said
+    at = said + offset if type(offset) is int else said
+    return at if abs(at) <= _FURTHEST else None
 
 
 def _read_bases(database: Database, bases: Mapping[str, Sequence[str]]) -> dict[str, Base]:

@@ -62,6 +62,26 @@ def test_nothing_that_a_tablet_may_send_stops_the_intake(
     assert programme.db.changes(_checkpoint(programme)).rows == []
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"server_offset_ms": 2**63 - 1, "village": "{}"},
+        {"server_offset_ms": -(2**63), "village": "{}"},
+        {"server_offset_ms": True, "village": "{}"},
+    ],
+)
+def test_a_clock_difference_at_the_edge_of_what_json_can_say_is_a_case_like_others(
+    programme: Programme, caplog: pytest.LogCaptureFixture, fields: dict[str, Any]
+) -> None:
+    programme.push("household:1", "1-a", **household())
+    for name in "bcd":
+        said = {field: name if value == "{}" else value for field, value in fields.items()}
+        programme.push("household:1", f"2-{name}", "1-a", **household(**said))
+    programme.intake()
+    assert caplog.records == []
+    assert programme.db.changes(_checkpoint(programme)).rows == []
+
+
 def _checkpoint(programme: Programme) -> str:
     body = programme.db.get_local("_intake", "checkpoint").body
     return str(orjson.loads(body)["seq"])

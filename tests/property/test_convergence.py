@@ -17,7 +17,7 @@ from conflict.drawing import draw
 from conflict.resolution import Case, Plan, resolve
 from conflict.revision_tree import RevisionTree
 from sync_server.branches import base_of, branches_of
-from tests.property.worlds import BODIES, PHOTOS, POLICIES, Stored, revision_of, thorough
+from tests.property.worlds import EDITS, POLICIES, Stored, edited, revision_of, thorough
 
 TABLETS = 4
 ROUNDS = 12
@@ -123,10 +123,10 @@ class Field:
             return
         above = tablet.bodies[data.draw(st.sampled_from(live))] if live else None
         history = list(tablet.tree.ancestry(above.rev)) if above else []
-        body = {} if gone else {**(above.body if above else {}), **data.draw(BODIES)}
-        photos = {} if gone else {**(above.photos if above else {}), **data.draw(PHOTOS)}
         rev = f"{len(history) + 1}-{name}"
-        tablet.receive(Stored([rev, *history], gone, body, photos))
+        history = [rev, *history]
+        made = Stored(history, True, {}, {})
+        tablet.receive(made if gone else edited(above, data.draw(EDITS), history))
         self.made.add(rev)
 
     def come_to_rest(self) -> None:

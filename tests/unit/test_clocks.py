@@ -75,6 +75,10 @@ def test_without_clocks_the_branch_with_more_edits_stands_and_then_the_higher_re
             NOVEMBER - 60_000,
         ),
         ({"captured_at": "2025-11-24T23:00:00+07:00", "server_offset_ms": "1"}, NOVEMBER),
+        ({"captured_at": "2025-11-24T23:00:00+07:00", "server_offset_ms": 2**63 - 1}, None),
+        ({"captured_at": "2025-11-24T23:00:00+07:00", "server_offset_ms": -(2**63)}, None),
+        ({"captured_at": "9999-12-31T23:59:59Z"}, 253_402_300_799_000),
+        ({"captured_at": "9999-12-31T23:59:59-23:59"}, None),
         # Without an offset every server would read it in its own time zone.
         ({"captured_at": "2025-11-24T23:00:00"}, None),
         ({"captured_at": "yesterday"}, None),
