@@ -46,14 +46,21 @@ def present_leaves(database: Database, documents: Sequence[str]) -> dict[str, li
     """The leaves that have a say, by document, the winner first; never none, where the document
     is known.
     """
+    found = every_leaf(database, documents)
+    return {document: with_a_say(leaves) for document, leaves in found.items()}
+
+
+def every_leaf(database: Database, documents: Sequence[str]) -> dict[str, list[Revision]]:
+    """Tombstones of merges too, which tell who wrote what was merged."""
     answers = database.bulk_get([(document, None) for document in documents])
     return {
-        document: _with_a_say([one for one in answer if isinstance(one, Revision)])
+        document: [one for one in answer if isinstance(one, Revision)]
         for document, answer in zip(documents, answers, strict=True)
     }
 
 
-def _with_a_say(leaves: Sequence[Revision]) -> list[Revision]:
+def with_a_say(leaves: Sequence[Revision]) -> list[Revision]:
+    """Of all leaves of a document, those that a case is about, the winner first."""
     having = set(branches_of(leaves).leaves)
     return [leaf for leaf in leaves if leaf.rev in having] or list(leaves[:1])
 

@@ -14,7 +14,7 @@ from sync_server.cases import opening, overrides, telling
 from sync_server.cases.opening import Finding
 from sync_server.cases.outbox import unwritten
 from sync_server.cases.overrides import NotTaken
-from sync_server.cases.reading import present_leaves
+from sync_server.cases.reading import every_leaf, with_a_say
 from sync_server.cases.records import (
     BASE,
     CONTESTED,
@@ -131,7 +131,7 @@ def _contested(
     """What the contested documents say by now."""
     if not doc_ids:
         return []
-    present = present_leaves(intake.database, doc_ids)
+    every = every_leaf(intake.database, doc_ids)
     states = zip(doc_ids, intake.database.states(doc_ids), strict=True)
     areas = {doc_id: state.area for doc_id, state in states if state is not None}
     return [
@@ -142,8 +142,8 @@ def _contested(
             fields=(),
             resolver=RESOLVER,
             leaves=[
-                version(intake, leaf, None, present[doc_id], found[doc_id].fields)
-                for leaf in present[doc_id]
+                version(intake, leaf, None, every[doc_id], found[doc_id].fields)
+                for leaf in with_a_say(every[doc_id])
             ],
         )
         for doc_id in doc_ids

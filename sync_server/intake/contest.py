@@ -12,7 +12,7 @@ from schemas.contest import LONGEST_TEXT
 from sync_server.access.areas import office_of, personal
 from sync_server.cases import contests, telling
 from sync_server.cases.contests import Contest
-from sync_server.cases.reading import present_leaves
+from sync_server.cases.reading import every_leaf, with_a_say
 from sync_server.intake import notices
 from sync_server.intake.casework import version
 from sync_server.intake.stage import SERVER, Arrival, Intake
@@ -59,9 +59,9 @@ def _take_up(intake: Intake, arrival: Arrival) -> None:
         area = personal(arrival.winner.origin.account)
         notices.tell(intake, REFUSED, {arrival.doc_id: (area, told)})
         return
-    present = present_leaves(intake.database, [contest.document])[contest.document]
+    every = every_leaf(intake.database, [contest.document])[contest.document]
     fields = [str(told["field"]) for told in contest.fields]
-    leaves = [version(intake, leaf, None, present, fields) for leaf in present]
+    leaves = [version(intake, leaf, None, every, fields) for leaf in with_a_say(every)]
     with intake.sql.begin() as connection:
         contests.take_up(
             connection,

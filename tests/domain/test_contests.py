@@ -32,18 +32,18 @@ SOK, DARA = "+85511111111", "+85522222222"
 PROPOSAL = "proposal:1"
 
 
-def push_two_phones(programme: Programme, **soks: Any) -> None:
+def push_two_phones(programme: Programme, daras: str = "2-c", **soks: Any) -> None:
     """Dara's phone number is the later one. `soks`: what Sok changes besides."""
     programme.clock += 7 * 86_400_000
     programme.push(DOC, "1-a", **household())
     sok = household(phone=SOK, captured_at="2025-06-16T10:00:00+07:00", **soks)
     programme.push(DOC, "2-b", "1-a", account="sok", **sok)
     dara = household(phone=DARA, captured_at="2025-06-17T10:00:00+07:00")
-    programme.push(DOC, "2-c", "1-a", account="dara", **dara)
+    programme.push(DOC, daras, "1-a", account="dara", **dara)
 
 
-def two_phones(programme: Programme, **soks: Any) -> None:
-    push_two_phones(programme, **soks)
+def two_phones(programme: Programme, daras: str = "2-c", **soks: Any) -> None:
+    push_two_phones(programme, daras, **soks)
     programme.intake()
 
 
@@ -184,8 +184,11 @@ def test_a_contest_opens_a_case_with_both_values(programme: Programme) -> None:
     assert the_case(programme) == case
 
 
-def test_a_contest_that_is_right_turns_the_notices_round(programme: Programme) -> None:
-    two_phones(programme)
+@pytest.mark.parametrize("daras", ["2-c", "2-a"])
+def test_a_contest_that_is_right_turns_the_notices_round_whoevers_revision_had_won(
+    programme: Programme, daras: str
+) -> None:
+    two_phones(programme, daras)
     contest(programme)
     ok(decide(programme, the_case(programme), take={"phone": "2-b"}))
     programme.intake()
@@ -222,6 +225,19 @@ def test_a_contested_case_can_be_undone_and_is_contested_again(programme: Progra
     assert (again.number, again.reason) == (case.number, "contested")
     ok(decide(programme, again, take={"phone": "2-b"}))
     assert programme.body(DOC)["phone"] == SOK
+
+
+def test_who_wrote_a_contested_value_is_known_after_the_document_was_edited(
+    programme: Programme,
+) -> None:
+    two_phones(programme, "2-a")
+    contest(programme)
+    history = programme.db.get(DOC).revisions.revs()
+    later = {**programme.body(DOC), "members_total": 7}
+    programme.push(DOC, "4-x", *history, account="ros", **later)
+    programme.intake()
+    known = versions(programme, the_case(programme))
+    assert known["leaf", "4-x"].writer("phone") == "dara"
 
 
 def test_a_contested_document_that_is_edited_stays_in_question(programme: Programme) -> None:
