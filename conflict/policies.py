@@ -29,6 +29,9 @@ class Chosen(NamedTuple):
     """Leaves whose value stands in the result; the others' authors are told."""
 
 
+GREATEST = 2**53 - 1
+"""No tablet counts further exactly: its numbers are JavaScript's."""
+
 Policy = Callable[[Any, Sequence[Change]], Chosen | None]
 
 
@@ -66,7 +69,8 @@ def counter(base: Any, changes: Sequence[Change]) -> Chosen | None:
     values = [start, *(change.value for change in changes)]
     if any(type(value) is not int for value in values):
         return None
-    return Chosen(start + sum(change.value - start for change in changes), _all(changes))
+    total = start + sum(change.value - start for change in changes)
+    return Chosen(total, _all(changes)) if abs(total) <= GREATEST else None
 
 
 def union(base: Any, changes: Sequence[Change]) -> Chosen | None:

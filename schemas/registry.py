@@ -8,7 +8,9 @@ from typing import Any
 
 from marshmallow import Schema
 
+from schemas.contest import Contest
 from schemas.delivery import Delivery
+from schemas.envelope import Envelope
 from schemas.household import Household
 from schemas.proposal import Proposal
 from schemas.published import Notice, Review
@@ -23,10 +25,15 @@ SCHEMAS: Mapping[str, type[Schema]] = {
     "delivery": Delivery,
     "training": Training,
     "attendance": Attendance,
+    "contest": Contest,
     "review": Review,
     "notice": Notice,
 }
 WHOLE = "_schema"
+ATTACHMENT = "_attachments/"
+ATTACHED = {"en": "Attachment", "km": "ឯកសារភ្ជាប់"}
+BOOKKEEPING = frozenset(Envelope().fields)
+"""Fields that say who captured a document where and when, not what."""
 
 
 @cache
@@ -50,7 +57,11 @@ def policies_for(type_name: str) -> Mapping[str, str]:
 
 
 def label(type_name: str, field: str, language: str) -> str:
-    """A field's label in `en` or `km`; its name where it has none."""
+    """A field's label in `en` or `km`; its name where it has none. An attachment goes by
+    `_attachments/<name>`.
+    """
+    if field.startswith(ATTACHMENT):
+        return f"{ATTACHED[language]} {field.removeprefix(ATTACHMENT)}"
     schema = schema_for(type_name)
     known = schema.fields.get(field) if schema else None
     return str(known.metadata.get(f"label_{language}", field)) if known else field

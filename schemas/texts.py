@@ -57,6 +57,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "No more can be accepted than was delivered: check both quantities.",
         "បរិមាណទទួលយកមិនអាចលើសបរិមាណប្រគល់ទេ៖ សូមពិនិត្យទាំងពីរ។",
     ),
+    "notice": (
+        "Open the notice that you contest, and write from there.",
+        "សូមបើកសេចក្តីជូនដំណឹងដែលអ្នកជំទាស់ រួចសរសេរពីទីនោះ។",
+    ),
     "date": (
         "Enter a date with its time zone; check the tablet's clock.",
         "សូមបញ្ចូលកាលបរិច្ឆេទជាមួយតំបន់ម៉ោង និងពិនិត្យនាឡិកាថេប្លេត។",

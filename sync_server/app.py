@@ -75,7 +75,7 @@ def _metrics() -> Response:
 
 
 def _render(error: SyncError) -> Response:
-    response = _json(error.status, {"error": error.error, "reason": error.reason})
+    response = _json(error.status, {"error": error.error, "reason": error.reason, **error.details})
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response

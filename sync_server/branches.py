@@ -14,6 +14,7 @@ from conflict.merge import Base, Version
 from conflict.merge_base import History
 from conflict.picture import Picture, picture
 from conflict.resolution import Case, Plan, resolve
+from conflict.revision import winner_key
 from schemas import policies_for
 from sync_server.storage.base import Database, DocumentState, Revision
 from sync_server.storage.departures import departure_of
@@ -83,11 +84,11 @@ def _read_leaves(database: Database, doc_ids: Sequence[str]) -> dict[str, list[R
 
 
 def branches_of(leaves: Iterable[Revision]) -> Branches:
-    """`leaves`: all of one document, the winning revision first."""
+    """`leaves`: all of one document, in any order."""
     live: list[Leaf] = []
     deletions: list[History] = []
     merged: dict[str, list[History]] = {}
-    for revision in leaves:
+    for revision in sorted(leaves, key=_winner_key, reverse=True):
         history = revision.revisions.revs()
         if not revision.deleted:
             live.append(Leaf(history, version_of(revision)))
@@ -106,9 +107,17 @@ def version_of(revision: Revision) -> Version:
         fields=fields,
         attachments=_digests(revision),
         captured_at=captured_at(fields),
-        device=_device(fields),
+        device=device_of(fields),
         account=revision.origin.account,
     )
+
+
+def base_of(revision: Revision) -> Base:
+    if revision.deleted:
+        return Base(revision.rev, {}, {})
+    version = version_of(revision)
+    at, device = version.captured_at, version.device
+    return Base(version.rev, version.fields, version.attachments, at, device)
 
 
 def captured_at(fields: Mapping[str, Any]) -> int | None:
@@ -127,25 +136,22 @@ def captured_at(fields: Mapping[str, Any]) -> int | None:
 def _read_bases(database: Database, bases: Mapping[str, Sequence[str]]) -> dict[str, Base]:
     wanted = [(doc_id, revs[0]) for doc_id, revs in bases.items() if len(revs) == 1]
     return {
-        revision.doc_id: _base_of(revision)
+        revision.doc_id: base_of(revision)
         for (revision,) in database.bulk_get(wanted)
         if isinstance(revision, Revision)
     }
 
 
-def _base_of(revision: Revision) -> Base:
-    if revision.deleted:
-        return Base(revision.rev, {}, {})
-    version = version_of(revision)
-    at, device = version.captured_at, version.device
-    return Base(version.rev, version.fields, version.attachments, at, device)
+def _winner_key(revision: Revision) -> tuple[bool, int, str]:
+    return winner_key(revision.rev, revision.deleted)
 
 
 def _digests(revision: Revision) -> dict[str, str]:
     return {name: info.digest for name, info in revision.attachments.items()}
 
 
-def _device(fields: Mapping[str, Any]) -> str:
+def device_of(fields: Mapping[str, Any]) -> str:
+    """The tablet that a document names; empty where it names none."""
     device = fields.get("device")
     return device if type(device) is str else ""
 

@@ -16,6 +16,7 @@ from sync_server.access.audit import CLI
 from sync_server.access.enrolment import Offer
 from sync_server.access.fleet import Tablet, fleet
 from sync_server.access.grants import FIELD_ROLES
+from sync_server.cases.forgetting import forget_database as forget_cases
 from sync_server.errors import BadRequest, NotFound
 from sync_server.intake import forgetting
 from sync_server.parts import Parts
@@ -142,6 +143,7 @@ def delete_database(parts: Parts, name: str) -> None:
     with parts.sql.begin() as connection:
         entries.forget_database(connection, name)
         forgetting.forget_database(connection, name)
+        forget_cases(connection, name)
 
 
 def restored(parts: Parts, names: Sequence[str]) -> None:

@@ -7,6 +7,9 @@ in its own way, in one place.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class SyncError(Exception):
     """Base of every expected failure; `status` and `error` are fixed per class."""
@@ -17,9 +20,11 @@ class SyncError(Exception):
     retry_after: int | None = None
     """Seconds after which it is worth trying again, where that is known."""
 
-    def __init__(self, reason: str | None = None) -> None:
+    def __init__(self, reason: str | None = None, **details: Any) -> None:
+        """`details`: what a program can act on, rendered beside the reason."""
         # What a client sent may stand in it, and be no text that UTF-8 can hold.
         self.reason = (reason or self.default_reason).encode(errors="replace").decode()
+        self.details: Mapping[str, Any] = details
         super().__init__(self.reason)
 
 

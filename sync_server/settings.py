@@ -51,6 +51,7 @@ class Settings:
     stale_tablet_days: int = _setting(
         400, "Days after which compaction no longer waits for a tablet that stays away."
     )
+    undo_days: int = _setting(30, "For how many days a decision on a case can be undone.")
     database_url: str = _setting(
         "",
         "SQLAlchemy address of the service's own database (accounts, ledger); "

@@ -6,7 +6,7 @@ A row is written in the transaction of what it tells of, and never changed after
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,16 +47,32 @@ def record(
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """Append an entry, within the caller's transaction."""
-    connection.execute(
-        insert(audit).values(
-            at=time.time_ns() // 1_000_000,
-            actor=actor,
-            action=action,
-            subject=subject,
-            database=database,
-            details=orjson.dumps(details or {}).decode(),
-        )
-    )
+    record_all(connection, actor, action, [(subject, details or {})], database=database)
+
+
+def record_all(
+    connection: Connection,
+    actor: str,
+    action: str,
+    subjects: Sequence[tuple[str, Mapping[str, Any]]],
+    *,
+    database: str = "",
+) -> None:
+    """Append an entry for each subject and its details, within the caller's transaction."""
+    at = time.time_ns() // 1_000_000
+    rows = [
+        {
+            "at": at,
+            "actor": actor,
+            "action": action,
+            "subject": subject,
+            "database": database,
+            "details": orjson.dumps(details).decode(),
+        }
+        for subject, details in subjects
+    ]
+    if rows:
+        connection.execute(insert(audit), rows)
 
 
 def entries(

@@ -5,6 +5,7 @@
     visit, delivery      their household's, or that of the proposal they name
     attendance           its household's, or that of the training
     training             the commune of its venue's village
+    contest              its author's own commune
     review, notice       the area of what they speak of
 
 A document that is stored keeps the area it has: a household that moves to another village is moved
@@ -25,13 +26,13 @@ from sync_server.access.permissions import replicates_whole
 from sync_server.storage.base import Database, DocumentState
 
 HOUSEHOLD, PROPOSAL, TRAINING = "household:", "proposal:", "training:"
-VISIT, DELIVERY, ATTENDANCE = "visit:", "delivery:", "attendance:"
+VISIT, DELIVERY, ATTENDANCE, CONTEST = "visit:", "delivery:", "attendance:", "contest:"
 REVIEW, NOTICE = "review:", "notice:"
 
 BY_VILLAGE = (HOUSEHOLD, TRAINING)
 """Types of documents that stand where a village is, the member `village`."""
 
-_CAPTURED = (HOUSEHOLD, TRAINING, PROPOSAL, VISIT, DELIVERY, ATTENDANCE)
+_CAPTURED = (HOUSEHOLD, TRAINING, PROPOSAL, VISIT, DELIVERY, ATTENDANCE, CONTEST)
 _REFERENCES: Mapping[str, Sequence[tuple[str, Sequence[str]]]] = {
     PROPOSAL: [("household", [HOUSEHOLD])],
     VISIT: [("household", [HOUSEHOLD]), ("proposal", [PROPOSAL])],

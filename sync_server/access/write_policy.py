@@ -44,7 +44,9 @@ DESIGN_PREFIX = "_design/"
 SERVER_PREFIXES = ("review:", "notice:")
 
 WRITES: Mapping[str, frozenset[str]] = {
-    CEW: frozenset({"household", "proposal", "visit", "delivery", "training", "attendance"}),
+    CEW: frozenset(
+        {"household", "proposal", "visit", "delivery", "training", "attendance", "contest"}
+    ),
     COORDINATOR: frozenset({"visit", "training"}),
 }
 """Types of documents that a role writes."""

@@ -6,7 +6,7 @@ from flask import Flask
 from flask_smorest import Api
 
 from schemas.api import Error
-from sync_server.api import audit, devices, proposals, quarantine
+from sync_server.api import audit, cases, devices, proposals, quarantine
 
 CONFIG = {
     "API_TITLE": "Sync server",
@@ -16,7 +16,7 @@ CONFIG = {
     "OPENAPI_JSON_PATH": "openapi.json",
 }
 
-SUBJECTS = (devices, proposals, quarantine, audit)
+SUBJECTS = (devices, proposals, cases, quarantine, audit)
 
 
 class ServiceApi(Api):  # type: ignore[misc]

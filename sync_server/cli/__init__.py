@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from sync_server.cli.accounts import account
+from sync_server.cli.conflicts import conflict
 from sync_server.cli.databases import compact, database, member
 from sync_server.cli.devices import device
 from sync_server.cli.gazetteer import gazetteer
@@ -39,5 +40,16 @@ def main(context: click.Context, data_dir: Path | None) -> None:
     context.obj = replace(settings, data_dir=data_dir) if data_dir else settings
 
 
-for command in (serve, account, device, grant, database, member, gazetteer, quarantine, compact):
+for command in (
+    serve,
+    account,
+    device,
+    grant,
+    database,
+    member,
+    gazetteer,
+    quarantine,
+    conflict,
+    compact,
+):
     main.add_command(command)

@@ -17,6 +17,8 @@ from sqlalchemy import Engine
 
 from sync_server.access.placing import NO_PLACES, Places
 from sync_server.errors import NotFound, Unavailable
+from sync_server.intake.contest import take_up_contests
+from sync_server.intake.decisions import write_decisions
 from sync_server.intake.locate import locate
 from sync_server.intake.resolve import resolve_conflicts
 from sync_server.intake.screen import read, screen
@@ -25,7 +27,14 @@ from sync_server.intake.validate import validate
 from sync_server.metrics import Metrics
 from sync_server.storage.base import Database, DocumentStore
 
-STAGES: Sequence[Stage] = (resolve_conflicts, locate, validate, screen)
+STAGES: Sequence[Stage] = (
+    write_decisions,
+    resolve_conflicts,
+    take_up_contests,
+    locate,
+    validate,
+    screen,
+)
 BATCH = 100
 IDLE_SECONDS = 5.0
 OWNER = "_intake"

@@ -15,7 +15,8 @@ from conflict.branches import merged_into
 from conflict.canonical import MISSING
 from conflict.resolution import NO_BASE, RESOLVER, Case, Plan, Written, keep_winner
 from sync_server.branches import Disputed, may_be_disputed, read_disputed
-from sync_server.intake import notices
+from sync_server.cases import telling
+from sync_server.intake import casework, notices
 from sync_server.intake.stage import Arrival, Intake
 from sync_server.storage.base import AttachmentWrite, Revision, Revisions, RevisionWrite
 
@@ -38,7 +39,8 @@ def resolve_conflicts(intake: Intake, arrivals: Sequence[Arrival]) -> set[str]:
     Answers which documents were merged.
     """
     standing = notices.standing(intake.database, CONFLICT, [one.doc_id for one in arrivals])
-    waiting = {one.doc_id for one in arrivals if _is_known(one, standing.get(one.doc_id, {}))}
+    told = {one.doc_id for one in arrivals if _is_known(one, standing.get(one.doc_id, {}))}
+    waiting = told & casework.waiting(intake, arrivals)
     suspects = [one.doc_id for one in arrivals if _is_suspect(one) and one.doc_id not in waiting]
     plans: list[Planned] = []
     cases: list[Opened] = []
@@ -46,14 +48,16 @@ def resolve_conflicts(intake: Intake, arrivals: Sequence[Arrival]) -> set[str]:
         outcome = _resolve(one, intake.now())
         if isinstance(outcome, Plan):
             plans.append((one, outcome))
-        elif _is_same(one, outcome, standing.get(one.doc_id, {})):
-            waiting.add(one.doc_id)
         else:
             cases.append((one, outcome))
     _carry_out(intake, plans)
-    _open(intake, cases, {one.doc_id: one.state.area for one in arrivals})
-    open_ids = {one.doc_id for one, _ in cases}
-    notices.withdraw(intake, CONFLICT, sorted(standing.keys() - waiting - open_ids))
+    areas = {one.doc_id: one.state.area for one in arrivals}
+    casework.open_for(intake, cases, areas)
+    new = [case for case in cases if not _is_same(*case, standing.get(case[0].doc_id, {}))]
+    _tell(intake, new, areas)
+    open_ids = waiting | {one.doc_id for one, _ in cases}
+    notices.withdraw(intake, CONFLICT, sorted(standing.keys() - open_ids))
+    casework.close(intake, [one.doc_id for one in arrivals if one.doc_id not in open_ids])
     return {one.doc_id for one, _ in plans}
 
 
@@ -104,9 +108,12 @@ def _merges_since(leaves: Iterable[Revision], start: int) -> int:
 def _carry_out(intake: Intake, plans: Sequence[Planned]) -> None:
     for portion in _portions(plans):
         writes = [_write(one, written) for one, plan in portion for written in plan.writes]
+        writes += casework.overridden(intake, portion)
         results = intake.store(writes, new_edits=False, whole=True)
         changed = {result.doc_id for result in results if result.changed}
-        intake.metrics.documents_merged.inc(len(changed))
+        merged = changed & {one.doc_id for one, _ in portion}
+        intake.metrics.documents_merged.inc(len(merged))
+        intake.metrics.notices_written.labels(telling.KIND).inc(len(changed - merged))
 
 
 def _portions(plans: Sequence[Planned]) -> Iterator[list[Planned]]:
@@ -140,7 +147,7 @@ def _taken_from(one: Disputed, leaf: Revision, name: str) -> AttachmentWrite:
     return AttachmentWrite(info.content_type, None, digest=info.digest, of=of)
 
 
-def _open(intake: Intake, cases: Sequence[Opened], areas: Mapping[str, str]) -> None:
+def _tell(intake: Intake, cases: Sequence[Opened], areas: Mapping[str, str]) -> None:
     told = {one.doc_id: (areas[one.doc_id], _notice(one, case)) for one, case in cases}
     notices.tell(intake, CONFLICT, told)
     for _, case in cases:

@@ -16,6 +16,8 @@ from sqlalchemy import Connection
 import schemas
 from sync_server.access.areas import office_of
 from sync_server.branches import disputed_among
+from sync_server.cases import contests
+from sync_server.cases.records import disputed
 from sync_server.intake.stage import SERVER, Arrival, Intake
 from sync_server.storage.base import Database
 from sync_server.workflow import proposals
@@ -23,7 +25,7 @@ from sync_server.workflow import states as workflow
 from sync_server.workflow.proposals import Proposal
 from sync_server.workflow.publish import publish_all
 
-PROPOSAL, HOUSEHOLD = "proposal:", "household:"
+PROPOSAL, HOUSEHOLD, CONTEST = "proposal:", "household:", "contest:"
 
 
 def screen(intake: Intake, arrivals: Sequence[Arrival]) -> None:
@@ -35,13 +37,16 @@ def screen(intake: Intake, arrivals: Sequence[Arrival]) -> None:
 
 
 def _concerned(intake: Intake, arrivals: Sequence[Arrival]) -> dict[str, Arrival]:
-    """Proposals that arrived, and those of households that did."""
+    """Proposals that arrived or are contested, and those of households that did or are."""
     found = {one.doc_id: one for one in arrivals if one.doc_id.startswith(PROPOSAL)}
-    households = [one.doc_id for one in arrivals if one.doc_id.startswith(HOUSEHOLD)]
-    if households:
+    touched = [one.doc_id for one in arrivals if one.doc_id.startswith(HOUSEHOLD)]
+    contested = [one.doc_id for one in arrivals if one.doc_id.startswith(CONTEST)]
+    if touched or contested:
         with intake.sql.connect().execution_options(read_only=True) as connection:
-            waiting = proposals.of_households(connection, intake.database.name, households)
-        others = [doc_id for doc_id in waiting if doc_id not in found]
+            touched += contests.known(connection, intake.database.name, contested).values()
+            waiting = proposals.of_households(connection, intake.database.name, touched)
+        wanted = [*waiting, *(doc_id for doc_id in touched if doc_id.startswith(PROPOSAL))]
+        others = [doc_id for doc_id in wanted if doc_id not in found]
         found.update((one.doc_id, one) for one in read(intake.database, others))
     return found
 
@@ -58,12 +63,14 @@ def read(database: Database, doc_ids: Sequence[str]) -> list[Arrival]:
 
 def _screen(intake: Intake, concerned: Mapping[str, Arrival]) -> None:
     households = {_household(arrival) for arrival in concerned.values()} - {""}
-    disputed = disputed_among(intake.database, [*concerned, *sorted(households)])
+    named = [*concerned, *sorted(households)]
+    in_conflict = disputed_among(intake.database, named)
     with intake.sql.begin() as connection:
         known = proposals.find(connection, intake.database.name, list(concerned))
+        in_question = in_conflict | disputed(connection, intake.database.name, named)
         for doc_id, arrival in concerned.items():
             if not arrival.winner.deleted:
-                waits = bool({doc_id, _household(arrival)} & disputed)
+                waits = bool({doc_id, _household(arrival)} & in_question)
                 _advance(connection, intake, arrival, known.get(doc_id), waits)
 
 
@@ -77,7 +84,7 @@ def _advance(
     intake: Intake,
     arrival: Arrival,
     known: Proposal | None,
-    disputed: bool,
+    waits: bool,
 ) -> None:
     now = intake.now()
     fields = arrival.fields
@@ -88,7 +95,7 @@ def _advance(
         proposals.receive(connection, known, SERVER)
     if not workflow.is_open(known.state):
         return
-    target = _target(arrival, known, disputed)
+    target = _target(arrival, known, waits)
     described = _described(intake, arrival, known, now)
     if target == known.state and known.revision == arrival.winner.rev:
         if replace(described, changed_at=known.changed_at) != known:
@@ -98,7 +105,7 @@ def _advance(
     proposals.move(connection, known, after, role=workflow.SERVER, actor=SERVER)
 
 
-def _target(arrival: Arrival, known: Proposal, disputed: bool) -> str:
+def _target(arrival: Arrival, known: Proposal, waits: bool) -> str:
     fields = arrival.fields
     if fields.get("withdrawn") is True:
         return workflow.WITHDRAWN
@@ -106,7 +113,7 @@ def _target(arrival: Arrival, known: Proposal, disputed: bool) -> str:
         return workflow.RETURNED
     if schemas.validate(fields):
         return workflow.NEEDS_CORRECTION
-    return workflow.ON_HOLD if disputed else workflow.IN_REVIEW
+    return workflow.ON_HOLD if waits else workflow.IN_REVIEW
 
 
 def _reason(fields: Mapping[str, Any], target: str) -> str | None:

@@ -6,12 +6,14 @@ from datetime import UTC
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from sync_server.jobs.case_decisions import case_decisions
 from sync_server.jobs.compaction import HOUR_UTC, compact_databases
 from sync_server.jobs.location_survey import location_survey
 from sync_server.jobs.quarantine_sweep import quarantine_sweep
 from sync_server.jobs.resolve_sweep import resolve_sweep
 from sync_server.parts import Parts
 
+CASE_DECISIONS_SECONDS = 5
 SURVEY_SECONDS = 30
 """How often the gazetteer is looked at; nothing is read where it is the same."""
 
@@ -30,6 +32,13 @@ def start_scheduler(parts: Parts) -> BackgroundScheduler:
         scheduler.add_job(job, "interval", seconds=seconds, args=(parts,), id=name)
     scheduler.add_job(
         compact_databases, "cron", hour=HOUR_UTC, timezone=UTC, args=(parts,), id="compaction"
+    )
+    scheduler.add_job(
+        case_decisions,
+        "interval",
+        seconds=CASE_DECISIONS_SECONDS,
+        args=(parts,),
+        id="case-decisions",
     )
     scheduler.start()
     return scheduler

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from sync_server.access.permissions import require_admin
+from sync_server.cases.forgetting import forget_database as forget_cases
 from sync_server.errors import BadRequest
 from sync_server.intake import forgetting
 from sync_server.quarantine import entries
@@ -71,6 +72,7 @@ def delete(name: str) -> Response:
     with parts().sql.begin() as connection:
         entries.forget_database(connection, name)
         forgetting.forget_database(connection, name)
+        forget_cases(connection, name)
     return json_response({"ok": True})
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from sync_server.access.areas import covers
 from sync_server.branches import disputed_among
+from sync_server.cases.records import disputed
 from sync_server.errors import BadRequest, Conflict, Forbidden, NotFound, SyncError
 from sync_server.storage.base import Database
 from sync_server.workflow import proposals
@@ -68,7 +69,7 @@ def _decide(
         with sql.begin() as connection:
             before = _pinned(connection, database, decision, areas)
             after = _decided(before, decision, actor, now)
-            _require_undisputed(database, before)
+            _require_undisputed(connection, database, before)
             proposals.move(connection, before, after, role=COORDINATOR, actor=actor)
     except SyncError as error:
         return Outcome(decision, None, error)
@@ -102,11 +103,13 @@ def known_within(
     return found
 
 
-def _require_undisputed(database: Database, proposal: Proposal) -> None:
+def _require_undisputed(connection: Connection, database: Database, proposal: Proposal) -> None:
     """Neither the proposal nor its household may be in conflict, nor newer than was screened."""
     named = [proposal.proposal, proposal.household]
     for doc_id in sorted(disputed_among(database, named)):
         raise Conflict(f"{doc_id} was changed on two tablets at once: it must be settled first.")
+    for doc_id in sorted(disputed(connection, database.name, named)):
+        raise Conflict(f"There is an open case about {doc_id}: it must be settled first.")
     (own,) = database.states([proposal.proposal])
     if own is None or own.winner.rev != proposal.revision:
         raise Conflict("A newer revision of this proposal has just arrived: look at it again.")

@@ -47,6 +47,10 @@ class Chaos:
 
     def run(self) -> None:
         """Do everything, and leave every tablet in sync with the server."""
+        self.work()
+        self.sync_until_quiet()
+
+    def work(self) -> None:
         disturbed = self.rng.randrange(ACTIONS // 3, ACTIONS) if self.disturb else -1
         for number in range(ACTIONS):
             if number == disturbed:
@@ -54,7 +58,6 @@ class Chaos:
             one = self.rng.choice(self.tablets)
             (action,) = self.rng.choices(list(self.actions), list(self.actions.values()))
             self.log.append(f"{one.name} {action.__name__} {action(one)}")
-        self.sync_until_quiet()
 
     def states(self) -> dict[str, Any]:
         """What each tablet and the server hold in the end."""
@@ -130,7 +133,11 @@ class Chaos:
 
     def sync_until_quiet(self, rounds: int = 6) -> None:
         for _ in range(rounds):
-            results = [one.sync(self.remote) for one in self.tablets]
-            if not any(way["docs_read"] for result in results for way in result.values()):
+            if not self.sync_all():
                 return
         raise AssertionError(f"The tablets still exchange documents after {rounds} rounds.")
+
+    def sync_all(self) -> bool:
+        """Whether any document went over the wire."""
+        results = [one.sync(self.remote) for one in self.tablets]
+        return any(way["docs_read"] for result in results for way in result.values())

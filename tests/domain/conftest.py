@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,13 @@ import orjson
 import pytest
 from sqlalchemy import Engine
 
+from sync_server.access.areas import personal
 from sync_server.access.placing import NO_PLACES, Places
+from sync_server.cases.forgetting import forget_database
+from sync_server.intake.case_sweep import sweep_cases
 from sync_server.intake.notices import notice_id
-from sync_server.intake.pipeline import Pipeline
+from sync_server.intake.pipeline import CHECKPOINT, OWNER, STAGES, Pipeline, sweep
+from sync_server.intake.stage import Stage
 from sync_server.sql import open_engine, upgrade
 from sync_server.storage.base import (
     AttachmentWrite,
@@ -76,6 +81,7 @@ class Programme:
     clock: int = NOW
     names: Sequence[str] = field(default=(NAME,))
     places: Places = NO_PLACES
+    stages: Sequence[Stage] = STAGES
 
     @property
     def db(self) -> Database:
@@ -105,8 +111,40 @@ class Programme:
 
     def intake(self) -> None:
         Pipeline(
-            self.store, self.sql, self.names, places=self.places, now=lambda: self.clock
+            self.store,
+            self.sql,
+            self.names,
+            places=self.places,
+            now=lambda: self.clock,
+            stages=self.stages,
         ).drain()
+
+    def sweep(self) -> None:
+        """What the scheduled job does, and what that leads to."""
+        sweep_cases(self.store, self.sql, NAME, places=self.places, now=lambda: self.clock)
+        sweep(self.store, self.sql, self.names, now=lambda: self.clock)
+        self.intake()
+
+    def forget_cases(self) -> None:
+        """As if the service's database had been restored from an older backup."""
+        with self.sql.begin() as connection:
+            forget_database(connection, NAME)
+
+    @contextmanager
+    def silent_intake(self) -> Iterator[None]:
+        """What happens meanwhile, the follower has passed over."""
+        yield
+        seq = orjson.dumps({"seq": self.db.update_seq()})
+        self.db.put_local(OWNER, CHECKPOINT, None, seq)
+
+    def told(self, account: str) -> list[dict[str, Any]]:
+        """What this account alone is told of values that were not taken."""
+        return [self.body(doc_id) for doc_id in self.told_ids(account)]
+
+    def told_ids(self, account: str) -> list[str]:
+        mine = self.db.within([personal(account)]).all_docs(startkey="notice:", endkey="notice;")
+        found = [row.doc_id for row in mine.rows if row]
+        return [doc_id for doc_id in found if self.body(doc_id)["kind"] == "overridden"]
 
     def body(self, doc_id: str) -> dict[str, Any]:
         found: dict[str, Any] = orjson.loads(self.db.get(doc_id).body)

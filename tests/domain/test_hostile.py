@@ -23,7 +23,18 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=6,
 )
-FIELDS = sorted({*household(), *proposal(), "withdrawn", "withdrawn_reason", "merged_into", "id"})
+FIELDS = sorted(
+    {
+        *household(),
+        *proposal(),
+        "withdrawn",
+        "withdrawn_reason",
+        "merged_into",
+        "id",
+        "notice",
+        "text",
+    }
+)
 CHANGES = st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=5)
 IDS = st.sampled_from(
     ["household:1", "proposal:1", "review:1", "notice:1", "proposal:", "contest:1", "x", "é:1"]
@@ -47,6 +58,26 @@ def test_nothing_that_a_tablet_may_send_stops_the_intake(
             path = [f"2-{number:x}", "1-a"] if branches else [f"1-{number:x}"]
             programme.push(doc_id, *path, **{**form(), **changes})
         programme.intake()
+    assert caplog.records == []
+    assert programme.db.changes(_checkpoint(programme)).rows == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"server_offset_ms": 2**63 - 1, "village": "{}"},
+        {"server_offset_ms": -(2**63), "village": "{}"},
+        {"server_offset_ms": True, "village": "{}"},
+    ],
+)
+def test_a_clock_difference_at_the_edge_of_what_json_can_say_is_a_case_like_others(
+    programme: Programme, caplog: pytest.LogCaptureFixture, fields: dict[str, Any]
+) -> None:
+    programme.push("household:1", "1-a", **household())
+    for name in "bcd":
+        said = {field: name if value == "{}" else value for field, value in fields.items()}
+        programme.push("household:1", f"2-{name}", "1-a", **household(**said))
+    programme.intake()
     assert caplog.records == []
     assert programme.db.changes(_checkpoint(programme)).rows == []
 

@@ -209,6 +209,9 @@ class ScopedView(DelegatingDatabase):
         ahead = sequences.scoped_token(Position(latest, self._scope.name), epoch)
         return ChangesPage(rows, since if pending else ahead, pending)
 
+    def gave(self, sequence: str) -> bool:
+        return self._whole.gave(sequence)
+
     def wait(self, since: str, timeout: float) -> bool:
         return self._whole.watch.wait(
             timeout,

@@ -109,6 +109,7 @@ def test_what_is_not_known_yet_stands_at_the_authors_home(db: Database) -> None:
     assert area(db, "proposal:1", household="household:later") == HOME
     assert area(db, "proposal:1") == HOME
     assert area(db, "note") == HOME
+    assert area(db, "contest:1", notice="notice:1") == HOME
     assert placed(db, Sent("household:1", None)) == {"household:1": HOME}
 
 
@@ -150,6 +151,7 @@ def test_nobodys_tablet_is_shown_what_a_replicator_brings_without_a_place(db: Da
     assert area(db, "household:1", MIRROR) == "@mirror"
     assert area(db, "proposal:1", MIRROR, household="household:later") == "@mirror"
     assert area(db, "household:1", MIRROR, village=VILLAGE) == HERE
+    assert area(db, "contest:1", MIRROR, notice="notice:1") == "@mirror"
     assert area(db, "catalogue:2026", MIRROR) == ""
 
 
