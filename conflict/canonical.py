@@ -25,8 +25,9 @@ def canonical(value: Any) -> bytes:
 
 
 def same(one: Any, other: Any) -> bool:
-    if type(one) is not type(other):
+    # What Python holds to be different is so in JSON, too; what it holds to be equal may not be.
+    if one is other:
+        return True
+    if type(one) is not type(other) or one != other:
         return False
-    if type(one) in (str, int, bool):
-        return bool(one == other)
-    return one is other or canonical(one) == canonical(other)
+    return type(one) in (str, int, bool) or canonical(one) == canonical(other)

@@ -6,7 +6,8 @@ import itertools
 import threading
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conflict.canonical import canonical
@@ -20,6 +21,7 @@ from sync_server.errors import Conflict, SyncError
 from sync_server.intake.pipeline import sweep
 from sync_server.storage.base import Origin
 from tests.domain.conftest import NAME, NOW, Programme, household
+from tests.property.worlds import thorough
 
 _numbers = itertools.count()
 
@@ -47,12 +49,9 @@ def edited(edit: dict[str, int], day: int) -> dict[str, Any]:
     return household(captured_at=f"2025-06-{10 + day}T10:00:00+07:00", **changes)
 
 
+@pytest.mark.timeout(1200)
+@thorough
 @given(edits=EDITS, people=ORDER)
-@settings(
-    max_examples=80,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 def test_every_value_stands_in_the_document_on_record_or_in_a_case(
     programme: Programme, edits: list[dict[str, int]], people: list[str]
 ) -> None:
