@@ -116,6 +116,11 @@ def revoke_device(
     return parts.devices.revoke(account, device, reason, CLI, shared=shared)
 
 
+def allow_device(parts: Parts, account: str, device: str) -> int:
+    """Answers how many revisions it had written. Raises NotFound."""
+    return parts.allowance.renew(account, device, CLI)
+
+
 def list_devices(parts: Parts) -> list[Tablet]:
     return fleet(parts, time.time_ns() // 1_000_000)
 

@@ -144,8 +144,16 @@ class RequestTooLarge(SyncError):
 
 
 class DocumentTooLarge(RequestTooLarge):
+    """A document that is over a limit; `code` says over which: `document_bytes`, `attachments`,
+    `attachment_bytes`, `revisions`, `depth`, `integers`, `leaves`.
+    """
+
     error = "document_too_large"
     default_reason = "The document is larger than this server takes: split it."
+
+    def __init__(self, reason: str | None = None, code: str = "document_bytes") -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class UnsupportedMediaType(SyncError):
@@ -186,9 +194,15 @@ class NotImplementedHere(SyncError):
 
 
 class Unavailable(SyncError):
+    """Not now: the one refusal that every client in use takes as a reason to come again."""
+
     status = 503
     error = "service_unavailable"
     default_reason = "The server is busy: try again in a moment."
+
+    def __init__(self, reason: str | None = None, *, retry_after: int | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class StorageFull(Unavailable):

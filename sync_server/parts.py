@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from sync_server.access.accounts import Accounts
 from sync_server.access.activity import DeviceActivity
+from sync_server.access.allowance import Allowance
 from sync_server.access.authentication import CredentialCache
 from sync_server.access.departures import Departures
 from sync_server.access.devices import Devices
@@ -53,6 +54,8 @@ class Parts:
     enrolments: Enrolments
     activity: DeviceActivity
     """What this process has seen of tablets and not written yet."""
+    allowance: Allowance
+    """How much each device has written, and may."""
     metrics: Metrics
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when this process is about to end: feeds finish, loops return."""
@@ -100,5 +103,10 @@ def open_parts(
         devices=Devices(sql, stamp),
         enrolments=Enrolments(sql, stamp),
         activity=DeviceActivity(sql),
+        allowance=Allowance(
+            sql,
+            warning=settings.device_documents_warning,
+            most=settings.max_device_documents,
+        ),
         metrics=Metrics(),
     )

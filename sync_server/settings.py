@@ -16,7 +16,11 @@ from typing import Any
 
 ENVIRONMENT_PREFIX = "SYNC_SERVER_"
 
+_KIB = 1024
 _MIB = 1024 * 1024
+
+DEEPEST_JSON = 240
+"""Levels of nesting that can be read and written at all, with those of a request around them."""
 
 
 class InvalidSetting(ValueError):
@@ -54,12 +58,43 @@ class Settings:
     )
     max_request_bytes: int = _setting(64 * _MIB, "Largest request body as sent.")
     max_inflated_bytes: int = _setting(128 * _MIB, "Largest request body once unpacked from gzip.")
+    max_inflation: int = _setting(100, "Times that a gzip request body may grow, from 1 MiB on.")
+    max_batch_documents: int = _setting(10_000, "Documents, or ids, in one bulk request.")
     max_document_bytes: int = _setting(8 * _MIB, "Largest document, its attachments not counted.")
     max_attachment_bytes: int = _setting(32 * _MIB, "Largest attachment.")
+    max_attachments: int = _setting(100, "Attachments of one document.")
+    max_json_depth: int = _setting(
+        100, "Levels of arrays and objects in one another, the document being the first."
+    )
+    max_revisions: int = _setting(5_000, "Revision ids that a document may bring in `_revisions`.")
     max_generation_jump: int = _setting(
         1_000,
         "How far the generation of a pushed revision may be above the highest known of its "
         "document; what is above goes to quarantine.",
+    )
+    max_live_leaves: int = _setting(50, "Live leaves of one document: edits that contradict.")
+    max_leaves: int = _setting(1_000, "Leaves of one document, deleted ones counted.")
+    max_local_documents: int = _setting(
+        1_000, "Local documents that a device keeps in one database; the oldest go."
+    )
+    max_local_bytes: int = _setting(256 * _KIB, "Largest local document.")
+    max_device_feeds: int = _setting(
+        8, "Feeds that a device has open in one web process; the oldest ends."
+    )
+    max_device_requests: int = _setting(
+        32, "Requests of a device that one web process holds at once, feeds not counted."
+    )
+    device_turns: int = _setting(
+        2, "Of these, how many are worked on at once; the others wait for their turn."
+    )
+    device_documents_warning: int = _setting(
+        20_000, "Revisions written by one device from which on the log warns of it."
+    )
+    max_device_documents: int = _setting(
+        100_000, "Revisions that one device may write; admins and replicators are free."
+    )
+    lost_connection_seconds: int = _setting(
+        120, "After how long a connection whose other end no longer answers is given up."
     )
     grant_grace_seconds: int = _setting(
         30 * 86_400,
@@ -117,6 +152,9 @@ class Settings:
         _require(known, "trusted_proxies", "addresses or networks, e.g. 10.0.0.0/8")
         is_url = self.public_url.startswith(("http://", "https://"))
         _require(is_url or not self.public_url, "public_url", "an http or https address")
+        for name in _LIMITS:
+            _require(getattr(self, name) >= 1, name, "at least 1")
+        _require(self.max_json_depth <= DEEPEST_JSON, "max_json_depth", f"at most {DEEPEST_JSON}")
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -145,6 +183,13 @@ class Settings:
     def databases_dir(self) -> Path:
         """Where the embedded engine keeps its databases."""
         return self.data_dir / "databases"
+
+
+_LIMITS = tuple(
+    setting.name
+    for setting in fields(Settings)
+    if setting.name.startswith(("max_", "device_")) or setting.name == "lost_connection_seconds"
+)
 
 
 def environment_name(setting: Field[Any]) -> str:

@@ -99,6 +99,62 @@ ATTACHMENT = Reason(
 )
 """It may be written, and storage cannot take it: a stub stands for nothing, a digest is wrong."""
 
+_SHORTEN_EN = "Enter it again in a shorter form, or tell an administrator."
+_SHORTEN_KM = "សូមបញ្ចូលម្តងទៀតឱ្យខ្លីជាងនេះ ឬប្រាប់អ្នកគ្រប់គ្រង។"
+_UPDATE_EN = "Update the app, then enter it again; if it happens again, tell an administrator."
+_UPDATE_KM = "សូមធ្វើបច្ចុប្បន្នភាពកម្មវិធី រួចបញ្ចូលម្តងទៀត។ បើកើតឡើងម្តងទៀត សូមប្រាប់អ្នកគ្រប់គ្រង។"
+
+DOCUMENT_BYTES = Reason(
+    "document_bytes",
+    f"The document is larger than the server takes. {_SHORTEN_EN}",
+    f"ឯកសារនេះធំជាងដែលម៉ាស៊ីនមេអាចទទួលបាន។ {_SHORTEN_KM}",
+)
+ATTACHMENT_BYTES = Reason(
+    "attachment_bytes",
+    "A photo or file is larger than the server takes. Take the photo again in a smaller size.",
+    "រូបថត ឬឯកសារភ្ជាប់ធំជាងដែលម៉ាស៊ីនមេអាចទទួលបាន។ សូមថតម្តងទៀតក្នុងទំហំតូចជាងនេះ។",
+)
+ATTACHMENTS = Reason(
+    "attachments",
+    "The document has more photos and files than the server takes. Leave some of them out.",
+    "ឯកសារនេះមានរូបថត ឬឯកសារភ្ជាប់ច្រើនពេក។ សូមដកខ្លះចេញ។",
+)
+REVISIONS = Reason(
+    "revisions",
+    f"The document's history is longer than the server takes. {_UPDATE_EN}",
+    f"ប្រវត្តិរបស់ឯកសារនេះវែងពេក។ {_UPDATE_KM}",
+)
+DEPTH = Reason(
+    "depth",
+    f"The document is nested deeper than the server takes. {_UPDATE_EN}",
+    f"រចនាសម្ព័ន្ធរបស់ឯកសារនេះជ្រៅពេក។ {_UPDATE_KM}",
+)
+INTEGERS = Reason(
+    "integers",
+    "A number in the document is too large. Check the numbers, and enter it again.",
+    "លេខមួយក្នុងឯកសារនេះធំពេក។ សូមពិនិត្យលេខ រួចបញ្ចូលម្តងទៀត។",
+)
+LEAVES = Reason(
+    "leaves",
+    "Too many edits of this document contradict each other. Tell an administrator: it takes no "
+    "more until they are settled.",
+    "ឯកសារនេះមានការកែប្រែផ្ទុយគ្នាច្រើនពេក។ សូមប្រាប់អ្នកគ្រប់គ្រង៖ មិនអាចទទួលបន្ថែមទេ ទាល់តែដោះស្រាយរួច។",
+)
+
+LIMITS: Mapping[str, Reason] = {
+    reason.code: reason
+    for reason in (
+        DOCUMENT_BYTES,
+        ATTACHMENT_BYTES,
+        ATTACHMENTS,
+        REVISIONS,
+        DEPTH,
+        INTEGERS,
+        LEAVES,
+    )
+}
+"""By the code of a `DocumentTooLarge`."""
+
 REASONS: Mapping[str, Reason] = {
     reason.code: reason
     for reason in (
@@ -114,5 +170,6 @@ REASONS: Mapping[str, Reason] = {
         GENERATION,
         AUTHOR,
         ATTACHMENT,
+        *LIMITS.values(),
     )
 }

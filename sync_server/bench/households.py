@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,11 @@ class Household:
         revisions = {"start": self.generation, "ids": self.revision_ids}
         return {"_id": self.doc_id, "_rev": self.rev, "_revisions": revisions, **self.body}
 
+    @property
+    def commune(self) -> str:
+        village: str = self.body["village"]
+        return village[:6]
+
     def body_json(self) -> bytes:
         return orjson.dumps(self.body)
 
@@ -68,8 +73,20 @@ def households(count: int, seed: int) -> Iterator[Household]:
             yield _household(source, outing, number)
 
 
-def _outing(source: random.Random) -> Outing:
+def households_of(visits: Iterable[tuple[str, int]], seed: int) -> Iterator[Household]:
+    """Households of outings to these communes, so many in each outing."""
+    source = random.Random(seed)
+    number = 0
+    for commune, count in visits:
+        outing = _outing(source, commune)
+        for _ in range(count):
+            number += 1
+            yield _household(source, outing, number)
+
+
+def _outing(source: random.Random, commune: str | None = None) -> Outing:
     village = f"{source.randint(1, 25):02}{source.randint(1, 12):02}{source.randint(1, 10):02}"
+    village = commune or village
     return Outing(
         worker=source.randint(1, 263),
         village=f"{village}{source.randint(1, 14):02}",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sync_server.bench import conflicts, growth, longpolls, replication, wire
+from sync_server.bench import conflicts, growth, longpolls, replication, scope, wire
 from sync_server.bench.benchmark import Benchmark
 
 BENCHMARKS: dict[str, Benchmark] = {
     module.BENCHMARK.name: module.BENCHMARK
-    for module in (replication, growth, longpolls, wire, conflicts)
+    for module in (replication, growth, longpolls, scope, wire, conflicts)
 }

@@ -96,29 +96,47 @@ class Tablet:
             f"&since={quote(since_text, safe='')}&limit={limit}"
         )
 
-    def changes(self, since: object, limit: int = BATCH) -> Response:
-        return self.connection.exchange(self._build("GET", self.changes_target(since, limit)))
+    def changes_request(self, since: object, limit: int = BATCH) -> bytes:
+        return self._build("GET", self.changes_target(since, limit))
 
-    def bulk_get(self, rows: Iterable[dict[str, Any]]) -> Response:
-        """Every leaf of these rows of the changes feed."""
+    def changes(self, since: object, limit: int = BATCH) -> Response:
+        return self.connection.exchange(self.changes_request(since, limit))
+
+    def bulk_get_request(self, rows: Iterable[dict[str, Any]]) -> bytes:
+        """Of every leaf of these rows of the changes feed."""
         wanted = [
             {"id": row["id"], "rev": change["rev"]} for row in rows for change in row["changes"]
         ]
         target = f"{self.database}/_bulk_get?revs=true&latest=true"
-        return self.connection.exchange(self._build("POST", target, orjson.dumps({"docs": wanted})))
+        return self._build("POST", target, orjson.dumps({"docs": wanted}))
+
+    def bulk_get(self, rows: Iterable[dict[str, Any]]) -> Response:
+        return self.connection.exchange(self.bulk_get_request(rows))
+
+    def write_checkpoint_request(self, last_seq: object) -> bytes:
+        return self._build("PUT", self._local, self.checkpoint.body(last_seq))
+
+    def checkpoint_written(self, response: Response) -> None:
+        """What the answer says, for the next time the checkpoint is written."""
+        if (match := _REV.search(response.content())) is not None:
+            self.checkpoint.rev = match[1].decode()
 
     def write_checkpoint(self, last_seq: object) -> Response:
-        body = self.checkpoint.body(last_seq)
-        response = self.connection.exchange(self._build("PUT", self._local, body))
-        if (match := _REV.search(response.body)) is not None:
-            self.checkpoint.rev = match[1].decode()
+        response = self.connection.exchange(self.write_checkpoint_request(last_seq))
+        self.checkpoint_written(response)
         return response
 
+    def read_checkpoint_request(self) -> bytes:
+        return self._build("GET", self._local)
+
     def read_checkpoint(self) -> Response:
-        return self.connection.exchange(self._build("GET", self._local))
+        return self.connection.exchange(self.read_checkpoint_request())
+
+    def read_database_request(self) -> bytes:
+        return self._build("GET", self.database)
 
     def read_database(self) -> Response:
-        return self.connection.exchange(self._build("GET", self.database))
+        return self.connection.exchange(self.read_database_request())
 
     def push_requests(self, batch: list[Household]) -> tuple[bytes, bytes]:
         """`_revs_diff` and `_bulk_docs` of one batch, ready to be sent."""
@@ -200,7 +218,7 @@ def pull(tablet: Tablet, since: object = 0, *, limit: int = BATCH, expected: int
     end = perf_counter()
     for response in noted:
         require(response, {201})
-    total = sum(_documents(response, count) for count, response in fetched)
+    total = sum(documents_of(response, count) for count, response in fetched)
     if total != expected:
         raise TrafficError(f"a pull brought {total} documents, not {expected}")
     return Lap(start, end, total)
@@ -214,7 +232,7 @@ def pull_batch(tablet: Tablet, since: object, limit: int = BATCH) -> Lap:
     noted = tablet.write_checkpoint(page["last_seq"])
     end = perf_counter()
     require(noted, {201})
-    if _documents(fetched, limit) != limit:
+    if documents_of(fetched, limit) != limit:
         raise TrafficError(f"a batch did not bring its {limit} documents")
     return Lap(start, end, limit)
 
@@ -239,7 +257,8 @@ def require(response: Response, statuses: set[int]) -> None:
         raise TrafficError(f"status {response.status}: {response.content()[:300]!r}")
 
 
-def _documents(response: Response, rows: int) -> int:
+def documents_of(response: Response, rows: int) -> int:
+    """How many documents a `_bulk_get` of so many rows brought. Raises TrafficError."""
     require(response, {200})
     results = response.json()["results"]
     found = sum("ok" in item for result in results for item in result["docs"])

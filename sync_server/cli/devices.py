@@ -1,4 +1,4 @@
-"""`sync-server device …`: tablets, enrolled and revoked."""
+"""`sync-server device …`: tablets, enrolled, revoked and allowed to go on."""
 
 from __future__ import annotations
 
@@ -82,6 +82,19 @@ def device_revoke(
     with opened(context) as parts:
         accounts = commands.revoke_device(parts, account, name, reason, shared=shared)
     click.echo(f"{name} is revoked for {', '.join(accounts)}.")
+
+
+@device.command("allow")
+@click.argument("account")
+@click.argument("name", metavar="DEVICE")
+@click.pass_context
+def device_allow(context: click.Context, account: str, name: str) -> None:
+    """Let a tablet write again that has written as much as it may."""
+    from sync_server import commands
+
+    with opened(context) as parts:
+        written = commands.allow_device(parts, account, name)
+    click.echo(f"{name} of {account} had written {written} revisions, and is counted from 0 again.")
 
 
 @device.command("list")

@@ -23,7 +23,7 @@ from sync_server.replication import (
     server,
     session,
 )
-from sync_server.replication.surroundings import EXTENSION, Runtime
+from sync_server.replication.surroundings import EXTENSION, Runtime, end_visit
 
 if TYPE_CHECKING:
     from sync_server.parts import Parts
@@ -51,7 +51,8 @@ def register(app: Flask) -> None:
     `app.extensions["sync_server"]` already.
     """
     parts = cast("Parts", app.extensions["sync_server"])
-    app.extensions[EXTENSION] = Runtime()
+    app.extensions[EXTENSION] = Runtime.of(parts.settings)
+    app.teardown_request(end_visit)
     for concept in CONCEPTS:
         app.register_blueprint(concept.blueprint, url_prefix="/db")
     cors.allow_origins(app, parts.settings.cors_origins)

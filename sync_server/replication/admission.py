@@ -16,13 +16,13 @@ from collections.abc import Sequence
 
 from sync_server.access.accounts import Account
 from sync_server.access.placing import states_of
-from sync_server.access.refusals import ATTACHMENT
-from sync_server.errors import BadRequest, MissingStub, SyncError
+from sync_server.access.refusals import ATTACHMENT, LEAVES, Reason
+from sync_server.errors import BadRequest, DocumentTooLarge, MissingStub, SyncError
 from sync_server.quarantine.keeping import Refused, keep
 from sync_server.quarantine.telling import publish_numbers
 from sync_server.replication.incoming import Incoming
 from sync_server.replication.judging import Verdict, judge
-from sync_server.replication.surroundings import origin, parts
+from sync_server.replication.surroundings import leaf_limits, origin, parts
 from sync_server.storage.base import Database, Origin, RevisionWrite, WriteResult
 
 Named = tuple[str, str | None]
@@ -44,8 +44,11 @@ def admit(
     `database` is the one that the account sees. `is_batch`: the answer has a row per document. Who
     replicates a document alone is told of a stub by 412, and sends it again with all attachments,
     as CouchDB does; any other error makes it go on without.
+
+    Raises Unavailable where the sender's device has written as much as it may.
     """
     service, sent_by = parts(), origin(sender)
+    service.allowance.require(sender, database.name)
     whole = service.store.database(database.name)
     verdicts = judge(whole, sender, incoming, sent_by.received_at, new_edits=new_edits)
     rows = list(zip(incoming, verdicts, strict=True))
@@ -54,10 +57,11 @@ def admit(
     news = [(one, verdict) for one, verdict in refused if _named(one.write) not in known]
     untold = _keep(whole, sender, news, sent_by.received_at, new_edits)
     results = _store(whole, rows, known, sent_by, new_edits)
-    if not new_edits and not sender.is_admin:
-        lost = (MissingStub, BadRequest) if is_batch else (BadRequest,)
-        results, broken = _refuse_broken(whole, rows, results, lost)
-        untold = [*untold, *_keep(whole, sender, broken, sent_by.received_at, new_edits)]
+    service.allowance.add(sender, whole.name, _written(results))
+    may_lose = not new_edits and not sender.is_admin
+    reasons = [_lost(result.error, may_lose, is_batch) for result in results]
+    results, lost = _refuse_lost(whole, rows, results, reasons)
+    untold = [*untold, *_keep(whole, sender, lost, sent_by.received_at, new_edits)]
     publish_numbers(service.sql, whole, untold, sent_by.received_at)
     return results
 
@@ -72,8 +76,8 @@ def _store(
         for one, verdict in rows
         if verdict.is_taken
     ]
-    stored = whole.bulk_docs(taken, new_edits=new_edits, origin=sent_by)
-    parts().metrics.revisions_written.inc(sum(result.changed for result in stored))
+    stored = whole.bulk_docs(taken, new_edits=new_edits, origin=sent_by, leaf_limits=leaf_limits())
+    parts().metrics.revisions_written.inc(_written(stored))
     rest = iter(stored)
     return [
         next(rest) if verdict.is_taken else _result(one.write, verdict, known, new_edits)
@@ -81,25 +85,40 @@ def _store(
     ]
 
 
-def _refuse_broken(
+def _written(results: Sequence[WriteResult]) -> int:
+    return sum(result.changed and result.error is None for result in results)
+
+
+def _lost(error: SyncError | None, may_lose: bool, is_batch: bool) -> Reason | None:
+    """Why it is refused, and kept, what storage did not take and its sender does not send again.
+
+    `may_lose`: an attachment may be the reason, too.
+    """
+    if isinstance(error, DocumentTooLarge) and error.code == LEAVES.code:
+        return LEAVES
+    broken = (MissingStub, BadRequest) if is_batch else (BadRequest,)
+    return ATTACHMENT if may_lose and isinstance(error, broken) else None
+
+
+def _refuse_lost(
     whole: Database,
     rows: Sequence[Judged],
     results: Sequence[WriteResult],
-    lost: tuple[type[SyncError], ...],
+    reasons: Sequence[Reason | None],
 ) -> tuple[list[WriteResult], list[Judged]]:
-    """The results, where what an attachment keeps out of storage is refused; and what that is."""
-    broken = [isinstance(result.error, lost) for result in results]
-    kept = list(itertools.compress(rows, broken))
-    stored = states_of(whole, [one.write.doc_id for one, _ in kept])
-    told = ATTACHMENT.as_error()
+    """The results, where what has a reason is refused for it; and what that is."""
+    if not any(reasons):
+        return list(results), []
+    lost = [(row, reason) for row, reason in zip(rows, reasons, strict=True) if reason]
+    stored = states_of(whole, [one.write.doc_id for (one, _), _ in lost])
     return (
         [
-            result._replace(error=told) if is_broken else result
-            for result, is_broken in zip(results, broken, strict=True)
+            result._replace(error=reason.as_error()) if reason else result
+            for result, reason in zip(results, reasons, strict=True)
         ],
         [
-            (one, Verdict(state.area if state else verdict.area, ATTACHMENT, ATTACHMENT))
-            for one, verdict in kept
+            (one, Verdict(state.area if state else verdict.area, reason, reason))
+            for (one, verdict), reason in lost
             for state in [stored[one.write.doc_id]]
         ],
     )

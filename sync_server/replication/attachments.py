@@ -12,7 +12,6 @@ from sync_server.errors import (
     Conflict,
     NotFound,
     RangeNotSatisfiable,
-    RequestTooLarge,
     UnsupportedMediaType,
 )
 from sync_server.replication.bodies import CHUNK_BYTES, IN_MEMORY_BYTES, request_body
@@ -80,9 +79,6 @@ def save(name: str, doc_id: str, attachment: str) -> Response:
     rev = named_revision()
     encoding = _sent_encoding()
     with request_body(inflate=False) as content:
-        limit = parts().settings.max_attachment_bytes
-        if len(content) > limit:
-            raise RequestTooLarge(f"An attachment may hold {limit} bytes at most.")
         content_type = request.environ.get("CONTENT_TYPE") or "application/octet-stream"
         held = _held(database, doc_id, rev)
         attachments = _stubs(held)
@@ -91,7 +87,7 @@ def save(name: str, doc_id: str, attachment: str) -> Response:
         )
         body = held.body if held else b"{}"
         write = RevisionWrite(doc_id, parent(rev), body, False, attachments)
-        response = saved(database, sender, made_here(write))
+        response = saved(database, sender, made_here(write, parts().settings))
     response.headers["Location"] = request.base_url
     return response
 
@@ -109,7 +105,7 @@ def delete(name: str, doc_id: str, attachment: str) -> Response:
     attachments = _stubs(held)
     del attachments[attachment]
     write = RevisionWrite(doc_id, parent(rev), held.body, False, attachments)
-    response = saved(database, sender, made_here(write))
+    response = saved(database, sender, made_here(write, parts().settings))
     response.status_code = 200
     return response
 

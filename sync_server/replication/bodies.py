@@ -6,9 +6,10 @@ nothing. Few large bodies are held parsed at once, whatever the number of reques
 
 from __future__ import annotations
 
+import io
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from tempfile import SpooledTemporaryFile
 from threading import BoundedSemaphore
 from typing import Any, BinaryIO, cast
@@ -19,7 +20,8 @@ from werkzeug.exceptions import HTTPException
 from sync_server.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
 from sync_server.replication.memory import give_back_afterwards
 from sync_server.replication.parsing import parse_json, parse_object
-from sync_server.replication.surroundings import parts, runtime
+from sync_server.replication.surroundings import begin_work, has_chunks, parts, runtime
+from sync_server.settings import Settings
 
 CHUNK_BYTES = 64 * 1024
 IN_MEMORY_BYTES = 1024 * 1024
@@ -27,9 +29,6 @@ IN_MEMORY_BYTES = 1024 * 1024
 
 LARGE_BYTES = 4 * 1024 * 1024
 """From this size on a body waits for one of the few places to be parsed."""
-
-MAX_INFLATION = 100
-"""Times that a gzip body may grow (JSON grows 5 to 20 times), once past IN_MEMORY_BYTES."""
 
 
 def require_json_type() -> None:
@@ -40,14 +39,14 @@ def require_json_type() -> None:
 
 
 @contextmanager
-def json_object(*, or_nothing: bool = False) -> Iterator[dict[str, Any]]:
+def json_object(*, or_nothing: bool = False, any_integer: bool = False) -> Iterator[dict[str, Any]]:
     """The request's JSON object, which must be declared `application/json`.
 
-    `or_nothing`: an empty body is an empty object.
+    `or_nothing`: an empty body is an empty object. `any_integer`: as in `parse_json`.
     """
     require_json_type()
     with request_body() as raw:
-        yield parse_object(raw) if raw or not or_nothing else {}
+        yield parse_object(raw, any_integer=any_integer) if raw or not or_nothing else {}
 
 
 @contextmanager
@@ -68,17 +67,19 @@ def request_body(*, inflate: bool = True) -> Iterator[bytes]:
     encoding = request.environ.get("HTTP_CONTENT_ENCODING", "") if inflate else ""
     declared = _declared_length(settings.max_request_bytes)
     if declared is not None and declared <= IN_MEMORY_BYTES and not encoding:
-        yield _read_exactly(declared)
+        raw = _read_exactly(declared)
+        begin_work()
+        yield raw
         return
-    with SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as spool:
-        size = _spool(cast(BinaryIO, spool), declared, encoding)
-        spool.seek(0)
-        if size < LARGE_BYTES:
-            yield spool.read()
-            return
-        give_back_afterwards()
-        with _place(runtime().large_bodies):
-            yield spool.read()
+    with _spool(_sent_chunks(declared, settings.max_request_bytes)) as sent:
+        begin_work()
+        with _decoded(sent, encoding, settings) as spool:
+            if _size(spool) < LARGE_BYTES:
+                yield spool.read()
+                return
+            give_back_afterwards()
+            with _place(runtime().large_bodies):
+                yield spool.read()
 
 
 @contextmanager
@@ -90,7 +91,7 @@ def _place(places: BoundedSemaphore) -> Iterator[None]:
 def _declared_length(limit: int) -> int | None:
     """Content-Length, None for a chunked body, 0 where there is no body."""
     environ = request.environ
-    if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+    if has_chunks(environ):
         return None
     declared = environ.get("CONTENT_LENGTH") or "0"
     if not declared.isascii() or not declared.isdigit():
@@ -140,18 +141,34 @@ def _sent_chunks(declared: int | None, limit: int) -> Iterator[bytes]:
         raise BadRequest("The request body ended before its Content-Length.")
 
 
-def _spool(spool: BinaryIO, declared: int | None, encoding: str) -> int:
-    settings = parts().settings
-    chunks = _sent_chunks(declared, settings.max_request_bytes)
+@contextmanager
+def _spool(chunks: Iterable[bytes]) -> Iterator[BinaryIO]:
+    """A file of the chunks, at its beginning."""
+    with SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as spool:
+        for chunk in chunks:
+            spool.write(chunk)
+        spool.seek(0)
+        yield cast(BinaryIO, spool)
+
+
+def _decoded(sent: BinaryIO, encoding: str, settings: Settings) -> AbstractContextManager[BinaryIO]:
+    """A file of the body without its encoding. Raises UnsupportedMediaType."""
     coding = encoding.strip().lower()
-    if coding in ("gzip", "x-gzip"):
-        chunks = _inflated(chunks, settings.max_inflated_bytes)
-    elif coding not in ("", "identity"):
+    if coding in ("", "identity"):
+        return nullcontext(sent)
+    if coding not in ("gzip", "x-gzip"):
         raise UnsupportedMediaType("Only gzip and identity content-encodings are supported.")
-    return sum(spool.write(chunk) for chunk in chunks)
+    chunks = iter(lambda: sent.read(CHUNK_BYTES), b"")
+    return _spool(_inflated(chunks, settings))
 
 
-def _inflated(chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
+def _size(file: BinaryIO) -> int:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return size
+
+
+def _inflated(chunks: Iterator[bytes], settings: Settings) -> Iterator[bytes]:
     """Unpack gzip piece by piece, so that a bomb is noticed before it has grown."""
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
     sent = grown = 0
@@ -162,7 +179,7 @@ def _inflated(chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
             piece = _inflate(inflater, pending)
             pending = inflater.unconsumed_tail
             grown += len(piece)
-            _check_growth(sent, grown, limit)
+            _check_growth(sent, grown, settings)
             yield piece
             if inflater.unused_data:
                 raise BadRequest("There is more after the end of the gzip body.")
@@ -177,8 +194,11 @@ def _inflate(inflater: Any, data: bytes) -> bytes:
         raise BadRequest(f"The body is not valid gzip: {error}") from None
 
 
-def _check_growth(sent: int, grown: int, limit: int) -> None:
-    if grown > limit:
-        raise RequestTooLarge(f"The unpacked body may hold {limit} bytes at most.")
-    if grown > IN_MEMORY_BYTES and grown > sent * MAX_INFLATION:
-        raise RequestTooLarge(f"A gzip body may grow {MAX_INFLATION} times at most.")
+def _check_growth(sent: int, grown: int, settings: Settings) -> None:
+    if grown > settings.max_inflated_bytes:
+        raise RequestTooLarge(
+            f"The unpacked body may hold {settings.max_inflated_bytes} bytes at most: send smaller "
+            "batches."
+        )
+    if grown > IN_MEMORY_BYTES and grown > sent * settings.max_inflation:
+        raise RequestTooLarge(f"A gzip body may grow {settings.max_inflation} times at most.")

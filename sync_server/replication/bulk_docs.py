@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from sync_server.access.accounts import Account
-from sync_server.errors import BadRequest, SyncError
+from sync_server.errors import BadRequest, RequestTooLarge, SyncError
 from sync_server.replication import local
 from sync_server.replication.admission import admit
 from sync_server.replication.bodies import json_object
@@ -29,14 +29,15 @@ Row = dict[str, Any]
 
 @blueprint.post("/<db:name>/_bulk_docs")
 def bulk_docs(name: str) -> Response:
-    """Every document is checked before any is stored: a malformed one refuses the batch.
+    """Every document is checked before any is stored: a malformed one refuses the batch, one over
+    a limit or that its sender may not write is refused alone.
 
     With `new_edits: false` the answer holds errors only; `[]` is all well.
     """
     database, sender = open_database(name)
-    with json_object() as payload:
-        documents, new_edits = _documents(payload)
+    with json_object(any_integer=True) as payload:
         settings = parts().settings
+        documents, new_edits = _documents(payload, settings.max_batch_documents)
         writes = [_read(document, settings, new_edits) for document in documents]
         results = _store(database, sender, writes, new_edits)
         note_push(sender, results, documents)
@@ -55,12 +56,14 @@ def _read(document: Any, settings: Settings, new_edits: bool) -> Incoming | Loca
     return read_document(document, settings, new_edits=new_edits)
 
 
-def _documents(payload: Row) -> tuple[list[Any], bool]:
+def _documents(payload: Row, limit: int) -> tuple[list[Any], bool]:
     documents, new_edits = payload.get("docs"), payload.get("new_edits", True)
     if documents is None:
         raise BadRequest("POST body must include `docs` parameter.")
     if type(documents) is not list:
         raise BadRequest("`docs` parameter must be an array.")
+    if len(documents) > limit:
+        raise RequestTooLarge(f"Send {limit} documents at most at once.")
     if type(new_edits) is not bool:
         raise BadRequest("`new_edits` parameter must be a boolean.")
     return documents, new_edits

@@ -29,8 +29,6 @@ from sync_server.storage.base import Database, MissingRevision, Revision
 
 blueprint = Blueprint("replication_bulk_get", __name__)
 
-MAX_ITEMS = 10_000
-
 ITEMS_AT_ONCE = 100
 """Items whose revisions are held at the same time."""
 
@@ -70,8 +68,9 @@ def _entries(payload: dict[str, Any]) -> list[Any]:
     entries = payload.get("docs")
     if type(entries) is not list:
         raise BadRequest("Missing JSON list of 'docs'.")
-    if len(entries) > MAX_ITEMS:
-        raise RequestTooLarge(f"Ask for {MAX_ITEMS} revisions at most at once.")
+    limit = parts().settings.max_batch_documents
+    if len(entries) > limit:
+        raise RequestTooLarge(f"Ask for {limit} revisions at most at once.")
     return entries
 
 

@@ -10,8 +10,15 @@ from flask import Blueprint, Response
 from sync_server.replication.changes_pages import Page, pages, portions, rows_json
 from sync_server.replication.changes_query import ChangesQuery, read_query
 from sync_server.replication.feeds import Feed, continuous, eventsource, longpoll
+from sync_server.replication.open_feeds import FeedChunks
 from sync_server.replication.rendering import parts_response, stream_response
-from sync_server.replication.surroundings import credentials, open_database, parts
+from sync_server.replication.surroundings import (
+    credentials,
+    open_database,
+    open_feed,
+    parts,
+    runtime,
+)
 from sync_server.storage.base import Database
 
 blueprint = Blueprint("replication_changes", __name__)
@@ -26,12 +33,18 @@ def changes(name: str) -> Response:
     first = next(rest)
     if query.feed == "normal":
         return parts_response(_normal(database, query, chain((first,), rest)))
-    feed = Feed(name, query, parts(), credentials())
-    if query.feed == "eventsource":
-        return stream_response(eventsource(feed, first), "text/event-stream")
-    if query.feed == "continuous":
-        return stream_response(continuous(feed, first))
-    return stream_response(longpoll(feed, first))
+    place = open_feed(reader, name)
+    feed = Feed(name, query, parts(), credentials(), place)
+    chunks = FeedChunks(_FEEDS[query.feed](feed, first), place, runtime().feeds)
+    return stream_response(chunks, _TYPES[query.feed], waits=True)
+
+
+_FEEDS = {"longpoll": longpoll, "continuous": continuous, "eventsource": eventsource}
+_TYPES = {
+    "longpoll": "application/json",
+    "continuous": "application/json",
+    "eventsource": "text/event-stream",
+}
 
 
 def _normal(database: Database, query: ChangesQuery, all_pages: Iterator[Page]) -> Iterator[bytes]:

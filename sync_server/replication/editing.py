@@ -53,7 +53,7 @@ def save(name: str, doc_id: str) -> Response:
     document_id(doc_id)
     new_edits = parameters.flag("new_edits", default=True)
     with request_body() as raw:
-        document, contents = _sent_document(raw)
+        document, contents = _sent_document(raw, any_integer=not new_edits)
         _settle_identity(document, doc_id)
         incoming = read_document(
             document, parts().settings, new_edits=new_edits, doc_id=doc_id, contents=contents
@@ -90,7 +90,7 @@ def delete(name: str, doc_id: str) -> Response:
     if database.state(document_id(doc_id)).winner.deleted:
         raise NotFound("deleted")
     write = RevisionWrite(doc_id, parent(named_revision()), b"{}", deleted=True)
-    return saved(database, sender, made_here(write))
+    return saved(database, sender, made_here(write, parts().settings))
 
 
 @blueprint.route("/<db:name>/_design/<docid:design>", methods=["COPY"])
@@ -108,7 +108,7 @@ def copy(name: str, doc_id: str) -> Response:
                 info.content_type, stream.read(), info.digest, encoding=info.encoding
             )
     write = RevisionWrite(target, parent(target_rev), found.body, False, attachments)
-    return saved(database, sender, made_here(write))
+    return saved(database, sender, made_here(write, parts().settings))
 
 
 def saved(
@@ -155,15 +155,17 @@ def named_revision() -> str | None:
     return named[0] if named else None
 
 
-def _sent_document(raw: bytes) -> tuple[dict[str, Any], dict[str, bytes] | None]:
+def _sent_document(
+    raw: bytes, *, any_integer: bool
+) -> tuple[dict[str, Any], dict[str, bytes] | None]:
     """The document and, where it came as multipart/related, the contents that follow it."""
     content_type = request.environ.get("CONTENT_TYPE", "")
     if not content_type.lower().startswith("multipart/related"):
-        return parse_object(raw), None
+        return parse_object(raw, any_integer=any_integer), None
     sent = read_parts(raw, boundary_of(content_type))
     if not sent:
         raise BadRequest("The multipart body holds no document.")
-    document = parse_object(sent[0].content)
+    document = parse_object(sent[0].content, any_integer=any_integer)
     return document, assign_parts(document.get("_attachments"), sent[1:])
 
 

@@ -20,6 +20,7 @@ from sync_server.access.stamp import Mark
 from sync_server.errors import SyncError
 from sync_server.replication.changes_pages import Page, pages, portions, rows_json
 from sync_server.replication.changes_query import ChangesQuery
+from sync_server.replication.open_feeds import OpenFeed
 from sync_server.replication.surroundings import Credentials
 from sync_server.storage.base import Database
 
@@ -55,7 +56,7 @@ class Feed:
     query: ChangesQuery
     parts: Parts
     credentials: Credentials
-
+    place: OpenFeed
     seen: Seen = field(default_factory=Seen)
 
     @property
@@ -181,7 +182,7 @@ def _wait(feed: Feed, since: str, permission: Permission) -> Generator[None, Non
     now = time.monotonic()
     patience = longest if query.heartbeat is not None else min(query.timeout, longest)
     over, beat = now + patience, now + (query.heartbeat or patience)
-    while now < over and not feed.parts.stopping.is_set():
+    while now < over and not feed.parts.stopping.is_set() and not feed.place.ended:
         if feed.database.wait(since, max(0.0, min(WAIT_SECONDS, over - now, beat - now))):
             return True
         now = time.monotonic()

@@ -6,14 +6,12 @@ import binascii
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sync_server.errors import (
-    BadRequest,
-    DocumentInvalid,
-    DocumentTooLarge,
-    RequestTooLarge,
-)
+import orjson
+
+from sync_server.errors import BadRequest, DocumentInvalid, DocumentTooLarge
 from sync_server.replication.identifiers import ancestry, document_id
-from sync_server.replication.parsing import encode_kept, parse_object
+from sync_server.replication.limits import over_limit
+from sync_server.replication.parsing import encode_document, parse_object
 from sync_server.settings import Settings
 from sync_server.storage.base import NO_ATTACHMENTS, AttachmentWrite, Revisions, RevisionWrite
 
@@ -32,6 +30,9 @@ _KNOWN = frozenset(
     )
 )
 
+_OWN = frozenset(("_id", "_rev", "_revisions", "_deleted"))
+"""Those whose values are looked at as they are read; the others are kept as they came."""
+
 ANCESTRY_NEEDED = (
     "With `new_edits: false` a document needs `_rev` or `_revisions`: it names its own revision."
 )
@@ -48,6 +49,8 @@ class Incoming(NamedTuple):
     """Its content: the members that do not start with an underscore."""
     special: Mapping[str, Any]
     """The members that do; contents of attachments left out."""
+    over: DocumentTooLarge | None = None
+    """The limit that it is over, if it is."""
 
 
 def read_document(
@@ -60,8 +63,8 @@ def read_document(
 ) -> Incoming:
     """The write that a document means. The document's underscore members are taken out of it.
 
-    `doc_id` stands for a missing `_id`. Raises DocumentInvalid, BadRequest, IllegalDocumentId,
-    or DocumentTooLarge, each saying which document.
+    `doc_id` stands for a missing `_id`. Raises DocumentInvalid, BadRequest or IllegalDocumentId,
+    each saying which document.
     """
     if type(document) is not dict:
         raise BadRequest("A document must be a JSON object.")
@@ -70,20 +73,17 @@ def read_document(
     deleted = special.get("_deleted", False)
     if type(deleted) is not bool:
         raise DocumentInvalid(f"`_deleted` of {doc_id} must be true or false.")
-    attachments = read_attachments(special.get("_attachments"), settings, contents)
+    attachments = read_attachments(special.get("_attachments"), contents)
     if attachments:
         special["_attachments"] = _described(special["_attachments"])
-    write = RevisionWrite(
-        doc_id,
-        _revisions(special, new_edits),
-        _body(doc_id, document, settings),
-        deleted,
-        attachments,
-    )
-    return Incoming(write, document, special)
+    revisions = _revisions(special, new_edits)
+    body, integers_fit = encode_document(document)
+    write = RevisionWrite(doc_id, revisions, body, deleted, attachments)
+    over = over_limit(write, settings, integers_fit=integers_fit)
+    return Incoming(write, document, special, over)
 
 
-def made_here(write: RevisionWrite) -> Incoming:
+def made_here(write: RevisionWrite, settings: Settings) -> Incoming:
     """A write that came in another form than a document, as if it had been sent as one."""
     special: dict[str, Any] = {"_id": write.doc_id}
     if write.revisions is not None:
@@ -97,7 +97,7 @@ def made_here(write: RevisionWrite) -> Incoming:
             else {"content_type": sent.content_type, "digest": sent.digest, "stub": True}
             for name, sent in write.attachments.items()
         }
-    return Incoming(write, parse_object(write.body), special)
+    return Incoming(write, parse_object(write.body), special, over_limit(write, settings))
 
 
 def _described(attachments: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +114,16 @@ def _take_special(document: dict[str, Any]) -> dict[str, Any]:
     if not _KNOWN.issuperset(special):
         unknown = min(special.keys() - _KNOWN)
         raise DocumentInvalid(f"Bad special document member: {unknown}")
+    if not _OWN.issuperset(special):
+        _check_integers(special)
     return special
+
+
+def _check_integers(special: Mapping[str, Any]) -> None:
+    try:
+        orjson.dumps(special)
+    except orjson.JSONEncodeError:
+        raise DocumentInvalid("An integer in an underscore member does not fit 64 bits.") from None
 
 
 def _revisions(special: Mapping[str, Any], new_edits: bool) -> Revisions | None:
@@ -124,20 +133,8 @@ def _revisions(special: Mapping[str, Any], new_edits: bool) -> Revisions | None:
     return revisions
 
 
-def _body(doc_id: str, document: dict[str, Any], settings: Settings) -> bytes:
-    body = encode_kept(document)
-    if len(body) > settings.max_document_bytes:
-        raise DocumentTooLarge(
-            f"Document {doc_id} holds {len(body)} bytes, and {settings.max_document_bytes} are "
-            "taken: move what is large to attachments."
-        )
-    return body
-
-
-def read_attachments(
-    value: Any, settings: Settings, contents: Parts | None = None
-) -> Mapping[str, AttachmentWrite]:
-    """The `_attachments` member. Raises DocumentInvalid, BadRequest, RequestTooLarge."""
+def read_attachments(value: Any, contents: Parts | None = None) -> Mapping[str, AttachmentWrite]:
+    """The `_attachments` member. Raises DocumentInvalid, BadRequest."""
     if not value:
         if value is None or value == {}:
             return NO_ATTACHMENTS
@@ -145,7 +142,7 @@ def read_attachments(
     if type(value) is not dict:
         raise DocumentInvalid("`_attachments` must be an object.")
     return {
-        attachment_name(name): _attachment(name, described, settings, contents or {})
+        attachment_name(name): _attachment(name, described, contents or {})
         for name, described in value.items()
     }
 
@@ -163,7 +160,7 @@ def attachment_name(name: str) -> str:
     return name
 
 
-def _attachment(name: str, described: Any, settings: Settings, contents: Parts) -> AttachmentWrite:
+def _attachment(name: str, described: Any, contents: Parts) -> AttachmentWrite:
     if type(described) is not dict:
         raise DocumentInvalid(f"Attachment {name!r} must be an object.")
     content_type = _text(name, described, "content_type") or "application/octet-stream"
@@ -176,11 +173,6 @@ def _attachment(name: str, described: Any, settings: Settings, contents: Parts) 
     if described.get("stub"):
         return AttachmentWrite(content_type, None, digest, revpos)
     data = _data(name, described, contents)
-    if len(data) > settings.max_attachment_bytes:
-        raise RequestTooLarge(
-            f"Attachment {name!r} holds {len(data)} bytes; {settings.max_attachment_bytes} are "
-            "taken."
-        )
     return AttachmentWrite(content_type, data, digest, revpos, _text(name, described, "encoding"))
 
 

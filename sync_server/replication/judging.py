@@ -22,7 +22,7 @@ from sync_server.access.placing import (
     states_of,
     stored_of,
 )
-from sync_server.access.refusals import OUTSIDE, TAKEN, Reason
+from sync_server.access.refusals import LIMITS, OUTSIDE, TAKEN, Reason
 from sync_server.access.write_policy import Draft, Limits, WritePolicy
 from sync_server.errors import Conflict, MissingStub, SyncError
 from sync_server.replication.incoming import Incoming
@@ -58,9 +58,24 @@ def judge(
 ) -> list[Verdict]:
     """One verdict for each document."""
     judges = _Judge(whole, sender, received_at, new_edits)
-    if replicates_whole(sender, whole.name):
-        return judges.by_name(incoming)
-    return judges.by_grants(incoming)
+    whole_too = replicates_whole(sender, whole.name)
+    verdicts = judges.by_name(incoming) if whole_too else judges.by_grants(incoming)
+    return [
+        _within_limits(one, verdict, new_edits)
+        for one, verdict in zip(incoming, verdicts, strict=True)
+    ]
+
+
+def _within_limits(one: Incoming, verdict: Verdict, new_edits: bool) -> Verdict:
+    """Whatever is stored of it, a document over a limit is told to be that: an editor at once, a
+    replicator, who will not send it again, once it is kept.
+    """
+    if one.over is None:
+        return verdict
+    if new_edits:
+        return verdict._replace(reason=None, told=None, error=one.over)
+    limit = LIMITS[one.over.code]
+    return verdict._replace(reason=verdict.reason or limit, told=limit, error=None)
 
 
 class Case(NamedTuple):

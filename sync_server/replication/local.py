@@ -17,7 +17,7 @@ from sync_server.replication import parameters
 from sync_server.replication.bodies import json_value
 from sync_server.replication.identifiers import LOCAL_PREFIX, document_id
 from sync_server.replication.noting import Checkpoint, note_checkpoint, read_checkpoint
-from sync_server.replication.parsing import encode
+from sync_server.replication.parsing import encode_document
 from sync_server.replication.rendering import json_response, quoted
 from sync_server.replication.surroundings import local_owner, open_database, parts
 from sync_server.storage.base import Database, LocalDocument
@@ -105,7 +105,8 @@ def store(database: Database, sender: Account, write: LocalWrite) -> str:
     if write.deleted:
         database.delete_local(owner, write.local_id)
         return "0-0"
-    rev = database.put_local(owner, write.local_id, write.rev, write.body)
+    keep = parts().settings.max_local_documents
+    rev = database.put_local(owner, write.local_id, write.rev, write.body, keep=keep)
     if write.checkpoint is not None:
         note_checkpoint(database, sender, write.checkpoint)
     return rev
@@ -121,9 +122,12 @@ def _split(document: Any) -> tuple[str | None, bool, bytes]:
     unknown = special.keys() - _KNOWN - {"_attachments"}
     if unknown:
         raise DocumentInvalid(f"Bad special document member: {min(unknown)}")
-    body = encode(document)
-    if len(body) > parts().settings.max_document_bytes:
-        raise DocumentTooLarge()
+    body, integers_fit = encode_document(document)
+    if not integers_fit:
+        raise BadRequest("An integer in a local document does not fit 64 bits.")
+    limit = parts().settings.max_local_bytes
+    if len(body) > limit:
+        raise DocumentTooLarge(f"A local document may hold {limit} bytes at most.")
     return _revision(special.get("_rev")), special.get("_deleted") is True, body
 
 

@@ -4,36 +4,42 @@ Duplicate keys, integers that no 64-bit number holds and numbers beyond a double
 meaning on their way through different programs, and money moves on this data. A body that
 `JSON.stringify` made comes out of parsing and writing byte for byte as it went in, which none of
 those can; only a body that differs is read a second, slower time to look for them.
+
+A batch of documents is read with its integers as they are: which document holds one that is too
+large is found out document by document, so that the others can be taken.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 from sync_server.errors import BadRequest
-
-MAX_DEPTH = 250
-"""Levels of arrays and objects in one another, about; the writer of stored bodies ends at 254."""
+from sync_server.settings import DEEPEST_JSON
 
 
-def parse_json(raw: bytes) -> Any:
-    """The value of a JSON text. Raises BadRequest saying what is wrong with it."""
+def parse_json(raw: bytes, *, any_integer: bool = False) -> Any:
+    """The value of a JSON text. Raises BadRequest saying what is wrong with it.
+
+    `any_integer` keeps integers beyond 64 bits, for `encode_document` to find.
+    """
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"The body must be valid UTF-8 JSON: {error}") from None
-    if encode(value) != raw:
-        _look_for_ambiguity(raw)
-    return value
+    if encode(value) == raw:
+        return value
+    exact = _read_exactly(raw, int if any_integer else _integer_of_64_bits)
+    return exact if any_integer else value
 
 
-def parse_object(raw: bytes) -> dict[str, Any]:
+def parse_object(raw: bytes, *, any_integer: bool = False) -> dict[str, Any]:
     """As `parse_json`, for a text that must be a JSON object."""
-    value = parse_json(raw)
+    value = parse_json(raw, any_integer=any_integer)
     if not isinstance(value, dict):
         raise BadRequest("The body must be a JSON object.")
     return value
@@ -45,7 +51,7 @@ def encode(value: Any) -> bytes:
         return orjson.dumps(value)
     except orjson.JSONEncodeError as error:
         if "ecursion" in str(error):
-            raise BadRequest(f"JSON may not be nested deeper than {MAX_DEPTH} levels.") from None
+            raise BadRequest(f"JSON may not be nested deeper than {DEEPEST_JSON} levels.") from None
         raise
 
 
@@ -58,28 +64,60 @@ def encode_kept(value: Any) -> bytes:
     return memoryview(encode(value)).tobytes()
 
 
-def _look_for_ambiguity(raw: bytes) -> None:
-    json.loads(
+def encode_document(value: dict[str, Any]) -> tuple[bytes, bool]:
+    """As `encode_kept`, and whether all integers of the document fit 64 bits."""
+    try:
+        return encode_kept(value), True
+    except orjson.JSONEncodeError:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return text.encode(), False
+
+
+def is_deeper(raw: bytes, levels: int) -> bool:
+    """Whether a JSON text has more than so many levels of arrays and objects in one another."""
+    if raw.count(b"[") + raw.count(b"{") <= levels:
+        return False  # Nearly all documents: no more than two looks at them.
+    return _depth(orjson.loads(raw)) > levels
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_depth, value), default=0)
+    return 0
+
+
+def _read_exactly(raw: bytes, read_integer: Callable[[str], int]) -> Any:
+    """The value again, by a reader that is told of each key and number."""
+    return json.loads(
         raw.decode(),
         object_pairs_hook=_unique_keys,
-        parse_int=_integer_of_64_bits,
+        parse_int=read_integer,
         parse_float=_finite,
     )
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> None:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            raise BadRequest(f"The key {json.dumps(key)} stands twice in one JSON object.")
+            break
         seen.add(key)
+    raise BadRequest(f"The key {json.dumps(key)} stands twice in one JSON object.")
 
 
-def _integer_of_64_bits(digits: str) -> None:
+def _integer_of_64_bits(digits: str) -> int:
     if len(digits) > 20 or not -(2**63) <= int(digits) < 2**64:
         raise BadRequest(f"The integer {digits[:40]} does not fit 64 bits: send it as a string.")
+    return int(digits)
 
 
-def _finite(digits: str) -> None:
-    if not math.isfinite(float(digits)):
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
         raise BadRequest(f"The number {digits[:40]} is beyond the range of a double.")
+    return number

@@ -13,6 +13,7 @@ from flask import Response
 
 from sync_server.errors import NotFound, SyncError
 from sync_server.replication.identifiers import split_revision
+from sync_server.replication.surroundings import in_turns
 from sync_server.storage.base import AttachmentInfo, Database, Leaf, Revision, Revisions
 
 WHOLE_BYTES = 1024 * 1024
@@ -30,15 +31,23 @@ def json_response(
 
 
 def stream_response(
-    chunks: Iterator[bytes], content_type: str = "application/json", status: int = 200
+    chunks: Iterator[bytes],
+    content_type: str = "application/json",
+    status: int = 200,
+    *,
+    waits: bool = False,
 ) -> Response:
-    """A response whose chunks are sent as they are made."""
+    """A response whose chunks are sent as they are made, each in its device's turn.
+
+    `waits`: they are made when something happens, and take no turn.
+    """
     headers = [
         ("Content-Type", content_type),
         ("Cache-Control", "must-revalidate"),
         ("X-Accel-Buffering", "no"),
     ]
-    return Response(chunks, status, headers, direct_passthrough=True)
+    body = chunks if waits else in_turns(chunks)
+    return Response(body, status, headers, direct_passthrough=True)
 
 
 def parts_response(parts: Iterator[bytes]) -> Response:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import current_app, request
 
 from sync_server.access import tablets
 from sync_server.access.accounts import Account
 from sync_server.access.authentication import authenticate
-from sync_server.access.permissions import require_admin, require_member
+from sync_server.access.permissions import replicates_whole, require_admin, require_member
 from sync_server.access.reader import database_for
 from sync_server.access.remote_address import NOWHERE, Peer, peer_of
 from sync_server.access.sessions import COOKIE_NAME
-from sync_server.storage.base import Database, Origin
+from sync_server.replication.open_feeds import OpenFeed, OpenFeeds
+from sync_server.replication.turns import Device, InTurns, Turns, Visit
+from sync_server.settings import Settings
+from sync_server.storage.base import Database, LeafLimits, Origin
 
 if TYPE_CHECKING:
     from sync_server.parts import Parts
@@ -29,6 +33,9 @@ ACCOUNT_KEY = "sync_server.account"
 APP_VERSION_HEADER = "HTTP_X_APP_VERSION"
 """Where a tablet's app may say which release it is, in the WSGI environment."""
 
+VISIT_KEY = "sync_server.visit"
+"""Where a request keeps its place in its device's line, in the WSGI environment."""
+
 LARGE_BODIES_AT_ONCE = 2
 """Large request bodies that one process holds parsed at the same time."""
 
@@ -37,9 +44,18 @@ LARGE_BODIES_AT_ONCE = 2
 class Runtime:
     """What the replication endpoints of one process share."""
 
+    turns: Turns
+    feeds: OpenFeeds
     large_bodies: BoundedSemaphore = field(
         default_factory=lambda: BoundedSemaphore(LARGE_BODIES_AT_ONCE)
     )
+
+    @classmethod
+    def of(cls, settings: Settings) -> Runtime:
+        return cls(
+            Turns(settings.device_turns, settings.max_device_requests),
+            OpenFeeds(settings.max_device_feeds),
+        )
 
 
 def parts() -> Parts:
@@ -89,7 +105,66 @@ def open_database(name: str) -> tuple[Database, Account]:
     """
     service = parts()
     member = require_member(_authenticated(service), name)
+    _enter(member, name)
     return database_for(service, member, name), member
+
+
+def _enter(member: Account, name: str) -> None:
+    """Stand in the device's line. What has a body to read works once that has arrived.
+
+    Admins and replicators, who may be whole servers, have turns too, but no limit to what they
+    may have open.
+    """
+    environ = request.environ
+    if VISIT_KEY in environ:
+        return
+    works = environ["REQUEST_METHOD"] not in ("POST", "PUT") or not _has_body(environ)
+    always = not is_tablet(member, name)
+    environ[VISIT_KEY] = Visit(runtime().turns, device_of(member), works=works, always=always)
+
+
+def begin_work() -> None:
+    """The request has arrived; it goes on when it is its device's turn. Raises Unavailable."""
+    visit: Visit | None = request.environ.get(VISIT_KEY)
+    if visit is not None:
+        visit.work()
+
+
+def end_visit(_: BaseException | None = None) -> None:
+    """The answer is made; sending it is nobody's turn."""
+    visit: Visit | None = request.environ.pop(VISIT_KEY, None)
+    if visit is not None:
+        visit.end()
+
+
+def in_turns(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks, each made when it is its device's turn."""
+    visit: Visit | None = request.environ.get(VISIT_KEY)
+    return chunks if visit is None else InTurns(chunks, runtime().turns, visit.device)
+
+
+def open_feed(reader: Account, name: str) -> OpenFeed:
+    """A place for a feed that waits. Raises Unavailable where a tablet has too many."""
+    feeds, device = runtime().feeds, device_of(reader)
+    return feeds.open(device) if is_tablet(reader, name) else feeds.unlimited(device)
+
+
+def is_tablet(account: Account, database: str) -> bool:
+    """Whether this is somebody in the field, neither an admin nor a replicator."""
+    return not replicates_whole(account, database)
+
+
+def device_of(sender: Account) -> Device:
+    return sender.name, sender.device
+
+
+def _has_body(environ: Mapping[str, Any]) -> bool:
+    return environ.get("CONTENT_LENGTH") not in (None, "", "0") or has_chunks(environ)
+
+
+def has_chunks(environ: Mapping[str, Any]) -> bool:
+    """Whether the request's body comes in chunks, of which nobody knows how many."""
+    return "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
 
 
 def administer(name: str) -> Database:
@@ -101,6 +176,12 @@ def administer(name: str) -> Database:
 def origin(sender: Account) -> Origin:
     """What is kept beside every revision that this request stores."""
     return Origin(sender.name, sender.device, time.time_ns() // 1_000_000)
+
+
+def leaf_limits() -> LeafLimits:
+    """How many leaves what a client sends may give a document."""
+    settings = parts().settings
+    return LeafLimits(settings.max_live_leaves, settings.max_leaves)
 
 
 def local_owner(sender: Account) -> str:

@@ -5,6 +5,7 @@
   gets `stop_seconds`.
 - A body left unread is drained only so far; then the connection ends, gently, so that the
   answer still arrives.
+- A connection whose other end has gone without a word is noticed and ended.
 - Each request is logged and counted without gunicorn's own chain.
 """
 
@@ -14,6 +15,7 @@ import errno
 import socket
 import time
 import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -28,6 +30,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
 from sync_server.parts import Parts
+from sync_server.replication.surroundings import EXTENSION, Runtime
 from sync_server.serving.edge import ENDPOINT_KEY
 from sync_server.serving.http import Gateway, SyncResponse
 from sync_server.serving.lifeline import die_with_parent
@@ -47,7 +50,15 @@ ACCOUNT_KEY = "sync_server.account"
 # revision they want in `open_revs` or `atts_since`, which takes several times that.
 message.MAX_REQUEST_LINE = LONGEST_REQUEST_LINE
 
-_CLIENT_IS_GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)
+_CLIENT_IS_GONE = (
+    errno.EPIPE,
+    errno.ECONNRESET,
+    errno.ENOTCONN,
+    errno.EBADF,
+    errno.ETIMEDOUT,
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+)
 
 _STATUS_OF = {
     errors.LimitRequestLine: (414, "uri_too_long", "URI Too Long"),
@@ -104,6 +115,8 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
         application: Any = self.wsgi
         self.parts: Parts = application.extensions["sync_server"]
         self.log.attach(self.parts)
+        runtime: Runtime = application.extensions[EXTENSION]
+        runtime.turns.round_of_loop = self._count_rounds()
 
         stalled_seconds = self.parts.settings.stalled_body_seconds
 
@@ -112,6 +125,18 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
             return application(environ, start_response)
 
         self.wsgi = with_checked_body
+
+    def _count_rounds(self) -> Callable[[], int]:
+        """What answers how often the event loop has gone round."""
+        rounds = 0
+
+        def another() -> None:
+            nonlocal rounds
+            rounds += 1
+
+        self._each_round = gevent.get_hub().loop.check(ref=False)
+        self._each_round.start(another)
+        return lambda: rounds
 
     def run(self) -> None:
         servers = [self._listen(listener) for listener in self.sockets]
@@ -145,6 +170,7 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
         try:
             client.setblocking(1)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            notice_loss(client, self.parts.settings.lost_connection_seconds)
             parser = _DrainingParser(self.cfg, client, addr)
             gateway = self._gateway(listener)
             while True:
@@ -220,6 +246,21 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
             client.sendall(_error_answer(status, error, phrase, reason))
         except OSError:
             return
+
+
+def notice_loss(client: Any, seconds: int) -> None:
+    """Give the connection up once the other end has been silent for so long.
+
+    A tablet that drives out of range says no goodbye. What it was sent stays unacknowledged
+    (`TCP_USER_TIMEOUT`), and while nothing is sent the kernel asks whether it is still there.
+    """
+    probes = 3
+    pause = max(1, seconds // (2 * probes))
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, seconds - probes * pause))
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, pause)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, probes)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * seconds)
 
 
 def _error_answer(status: int, error: str, phrase: str, reason: str) -> bytes:

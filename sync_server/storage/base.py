@@ -138,6 +138,14 @@ class Revision(NamedTuple):
     origin: Origin
 
 
+class LeafLimits(NamedTuple):
+    """How many leaves a document may come to have by what clients send."""
+
+    live: int
+    all: int
+    """Deleted ones counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class MissingRevision:
     """A revision that was asked for and is not here (or whose body was compacted away)."""
@@ -302,6 +310,7 @@ class Database(ABC):
         new_edits: bool,
         origin: Origin,
         whole: bool = False,
+        leaf_limits: LeafLimits | None = None,
     ) -> list[WriteResult]:
         """Store revisions, all in one transaction; results stand in the order given.
 
@@ -309,8 +318,10 @@ class Database(ABC):
         that is an inner revision by now, is success with `changed=False`. Never a conflict.
         `new_edits=True` extends a leaf: `Conflict` in the row where the parent is no leaf (or
         none was named and the document lives). A row's `error` may be `MissingStub` or
-        `BadRequest` (digest mismatch); the other rows are stored all the same. With `whole`
-        nothing is stored then, and the first row's error is raised.
+        `BadRequest` (digest mismatch), or `DocumentTooLarge` with the code `leaves` where the
+        revision would open one branch more than `leaf_limits` allow; one that goes on from a leaf
+        opens none. The other rows are stored all the same. With `whole` nothing is stored then,
+        and the first row's error is raised.
         """
 
     @abstractmethod
@@ -424,8 +435,13 @@ class Database(ABC):
         """Raises NotFound."""
 
     @abstractmethod
-    def put_local(self, owner: str, doc_id: str, rev: str | None, body: bytes) -> str:
-        """Last write wins; answers `0-(N+1)` of the `0-N` that was sent, `0-1` for none."""
+    def put_local(
+        self, owner: str, doc_id: str, rev: str | None, body: bytes, *, keep: int | None = None
+    ) -> str:
+        """Last write wins; answers `0-(N+1)` of the `0-N` that was sent, `0-1` for none.
+
+        `keep`: only so many of the owner's local documents stay, those written last.
+        """
 
     @abstractmethod
     def delete_local(self, owner: str, doc_id: str) -> None:

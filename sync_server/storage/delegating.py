@@ -15,6 +15,7 @@ from sync_server.storage.base import (
     DatabaseInfo,
     DocumentState,
     Formerly,
+    LeafLimits,
     LocalDocument,
     MissingRevision,
     Origin,
@@ -43,8 +44,11 @@ class DelegatingDatabase(Database):
         new_edits: bool,
         origin: Origin,
         whole: bool = False,
+        leaf_limits: LeafLimits | None = None,
     ) -> list[WriteResult]:
-        return self.inner.bulk_docs(writes, new_edits=new_edits, origin=origin, whole=whole)
+        return self.inner.bulk_docs(
+            writes, new_edits=new_edits, origin=origin, whole=whole, leaf_limits=leaf_limits
+        )
 
     def get(self, doc_id: str, rev: str | None = None) -> Revision:
         return self.inner.get(doc_id, rev)
@@ -124,8 +128,10 @@ class DelegatingDatabase(Database):
     def get_local(self, owner: str, doc_id: str) -> LocalDocument:
         return self.inner.get_local(owner, doc_id)
 
-    def put_local(self, owner: str, doc_id: str, rev: str | None, body: bytes) -> str:
-        return self.inner.put_local(owner, doc_id, rev, body)
+    def put_local(
+        self, owner: str, doc_id: str, rev: str | None, body: bytes, *, keep: int | None = None
+    ) -> str:
+        return self.inner.put_local(owner, doc_id, rev, body, keep=keep)
 
     def delete_local(self, owner: str, doc_id: str) -> None:
         self.inner.delete_local(owner, doc_id)

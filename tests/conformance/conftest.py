@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_ours(item: pytest.Item) -> bool:
     fixtures = set(getattr(item, "fixturenames", ()))
-    own = {"server", "member", "limited"}
+    own = {"server", "member", "limited", "limited_server"}
     return item.get_closest_marker("extension") is not None or not own.isdisjoint(fixtures)
 
 
@@ -76,16 +76,39 @@ def member(wire: Wire, server: RunningServer) -> Wire:
     return Wire(wire.root, account)
 
 
+LIMITS = {
+    "max_request_bytes": 200_000,
+    "max_inflated_bytes": 2_000_000,
+    "max_inflation": 20,
+    "max_batch_documents": 50,
+    "max_document_bytes": 20_000,
+    "max_attachment_bytes": 30_000,
+    "max_attachments": 3,
+    "max_json_depth": 10,
+    "max_revisions": 20,
+    "max_live_leaves": 3,
+    "max_leaves": 5,
+    "max_local_documents": 3,
+    "max_local_bytes": 2_000,
+    "max_device_feeds": 2,
+    "max_device_requests": 4,
+    "max_device_documents": 10,
+}
+
+
 @pytest.fixture(scope="session")
-def limited() -> Iterator[Wire]:
+def limited_server() -> Iterator[RunningServer]:
     """A service with small limits and a CORS origin."""
     settings: dict[str, Any] = {
         "web_workers": "1",
-        "max_request_bytes": "200000",
-        "max_inflated_bytes": "2000000",
-        "max_document_bytes": "20000",
-        "max_attachment_bytes": "30000",
         "cors_origins": "https://tablet.example.org",
+        **{name: str(value) for name, value in LIMITS.items()},
     }
     with RunningServer(**settings) as running:
-        yield Wire(running.url + "/db", running.admin)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def limited(limited_server: RunningServer) -> Wire:
+    """An admin's requests to the service with small limits."""
+    return Wire(limited_server.url + "/db", limited_server.admin)

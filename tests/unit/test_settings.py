@@ -51,6 +51,11 @@ def test_settings_written_as_an_environment_read_back_the_same() -> None:
         ("TRUSTED_PROXIES", "10.0.0.0/8,nginx"),
         ("TRUSTED_PROXIES", "10.0.0.1/8"),
         ("PUBLIC_URL", "sync.example.org"),
+        ("MAX_DOCUMENT_BYTES", "0"),
+        ("MAX_LIVE_LEAVES", "0"),
+        ("DEVICE_TURNS", "-1"),
+        ("LOST_CONNECTION_SECONDS", "0"),
+        ("MAX_JSON_DEPTH", "241"),
     ],
 )
 def test_an_impossible_setting_is_refused_by_name(name: str, value: str) -> None:

@@ -18,6 +18,10 @@ from sync_server.storage.sqlite.schema import migrate
 CACHE_KIB = 16_384
 KEPT_LOG_BYTES = 32 * 1024 * 1024
 """A log that one large batch has made longer is cut to this once it is emptied."""
+MAPPED_BYTES = 2**31
+"""Of a file, read in the kernel's own page cache instead of being copied from it: the documents of
+one commune are scattered over a large file, and each is a page that no cache of ours would hold.
+"""
 
 WRITE_PATIENCE = 30.0
 """Seconds to wait for other processes' transactions before the client is told to come back."""
@@ -55,6 +59,7 @@ def connect(path: Path) -> sqlite3.Connection:
         PRAGMA temp_store = MEMORY;
         PRAGMA wal_autocheckpoint = 4000;
         PRAGMA journal_size_limit = {KEPT_LOG_BYTES};
+        PRAGMA mmap_size = {MAPPED_BYTES};
         """
     )
     return connection

@@ -20,6 +20,7 @@ from sync_server.storage.base import (
     DatabaseInfo,
     DocumentState,
     Formerly,
+    LeafLimits,
     LocalDocument,
     MissingRevision,
     Origin,
@@ -57,11 +58,12 @@ class SQLiteDatabase(Database):
         new_edits: bool,
         origin: Origin,
         whole: bool = False,
+        leaf_limits: LeafLimits | None = None,
     ) -> list[WriteResult]:
         if not writes:
             return []
         with self.connections.write() as connection:
-            batch = Batch(connection, [write.doc_id for write in writes])
+            batch = Batch(connection, [write.doc_id for write in writes], leaf_limits)
             store = batch.edit if new_edits else batch.replicate
             results = [store(write, origin) for write in writes]
             if whole:
@@ -172,10 +174,12 @@ class SQLiteDatabase(Database):
         with self.connections.read() as connection:
             return local.get(connection, owner, doc_id)
 
-    def put_local(self, owner: str, doc_id: str, rev: str | None, body: bytes) -> str:
+    def put_local(
+        self, owner: str, doc_id: str, rev: str | None, body: bytes, *, keep: int | None = None
+    ) -> str:
         number = local.next_number(rev)
         with self.connections.write() as connection:
-            local.put(connection, owner, doc_id, number, body)
+            local.put(connection, owner, doc_id, number, body, keep)
         return f"0-{number}"
 
     def delete_local(self, owner: str, doc_id: str) -> None:

@@ -34,11 +34,35 @@ def get(connection: sqlite3.Connection, owner: str, doc_id: str) -> LocalDocumen
     return LocalDocument(doc_id, f"0-{row[0]}", row[1], row[2])
 
 
-def put(connection: sqlite3.Connection, owner: str, doc_id: str, number: int, body: bytes) -> None:
+def put(
+    connection: sqlite3.Connection,
+    owner: str,
+    doc_id: str,
+    number: int,
+    body: bytes,
+    keep: int | None,
+) -> None:
     now = time.time_ns() // 1_000_000
+    done = connection.execute(
+        "UPDATE local SET rev = ?, content = ?, updated_at = ? WHERE owner = ? AND id = ?",
+        (number, body, now, owner, doc_id),
+    )
+    if done.rowcount:
+        return
     connection.execute(
-        "INSERT OR REPLACE INTO local (owner, id, rev, content, updated_at) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO local (owner, id, rev, content, updated_at) VALUES (?, ?, ?, ?, ?)",
         (owner, doc_id, number, body, now),
+    )
+    if keep is not None:
+        _forget_oldest(connection, owner, doc_id, keep)
+
+
+def _forget_oldest(connection: sqlite3.Connection, owner: str, newest: str, keep: int) -> None:
+    """All of an owner's but `keep`, of which `newest` is one."""
+    connection.execute(
+        "DELETE FROM local WHERE owner = :owner AND id IN (SELECT id FROM local"
+        " WHERE owner = :owner ORDER BY id = :newest DESC, updated_at DESC LIMIT -1 OFFSET :keep)",
+        {"owner": owner, "newest": newest, "keep": keep},
     )
 
 

@@ -15,10 +15,11 @@ import orjson
 
 from conflict.revision import generation
 from conflict.revision_tree import Graft, RevisionTree
-from sync_server.errors import Conflict, SyncError
+from sync_server.errors import Conflict, DocumentTooLarge, SyncError
 from sync_server.storage.base import (
     NO_ATTACHMENTS,
     AttachmentInfo,
+    LeafLimits,
     Origin,
     Revisions,
     RevisionWrite,
@@ -33,8 +34,14 @@ from sync_server.storage.sqlite.rows import Rows
 class Batch:
     """Writes within one transaction; `save` must be called before it commits."""
 
-    def __init__(self, connection: sqlite3.Connection, doc_ids: Sequence[str]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        doc_ids: Sequence[str],
+        leaf_limits: LeafLimits | None = None,
+    ) -> None:
         self.connection = connection
+        self._leaf_limits = leaf_limits
         self._rows = Rows(connection)
         self._documents = records.find_many(connection, list(dict.fromkeys(doc_ids)))
         self.forgotten: list[tuple[str, str]] = []
@@ -60,6 +67,7 @@ class Batch:
                 self._lengthen(document, revisions)
             return known
         try:
+            self._check_leaves(document, write, revisions)
             infos = self._attachments(document, write, revisions.start, revisions)
         except SyncError as error:
             return WriteResult(write.doc_id, rev, error.with_traceback(None))
@@ -75,6 +83,22 @@ class Batch:
         document = Document(number, write.doc_id, write.first_area, NEW, rev, tree)
         rows.insert(document, write.deleted, body)
         self._documents[write.doc_id] = document
+
+    def _check_leaves(self, document: Document, write: RevisionWrite, revisions: Revisions) -> None:
+        """Raises DocumentTooLarge where a branch more would be one too many."""
+        limits, tree = self._leaf_limits, document.tree
+        if limits is None or len(tree) < min(limits):
+            return
+        known = next((rev for rev in revisions.revs() if rev in tree), None)
+        if known is not None and tree.is_leaf(known):
+            return
+        live, leaves = len(tree.live_leaves()), len(tree.leaves())
+        if leaves >= limits.all or (live >= limits.live and not write.deleted):
+            raise DocumentTooLarge(
+                f"Document {write.doc_id} has {live} revisions that contradict each other, and "
+                f"{leaves} branches: it takes no more until they are settled.",
+                "leaves",
+            )
 
     def edit(self, write: RevisionWrite, origin: Origin) -> WriteResult:
         """Make a new revision on the leaf that the client saw (`new_edits=true`)."""
