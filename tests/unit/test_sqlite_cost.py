@@ -22,18 +22,27 @@ from sync_server.storage.sqlite.database import SQLiteDatabase
 
 SMALL, LARGE = 300, 30_000
 
+COMMUNE = "020301"
+IN_COMMUNE = 100
+"""Documents of one commune, spread evenly over the database, whatever else it holds."""
+SEEN = ["", "02", "0203", COMMUNE, "@sok"]
+"""What the commune's worker sees."""
+
 
 def filled(path: Path, documents: int) -> SQLiteDatabase:
     store = open_store(path)
     store.create("notes")
     db = store.database("notes")
+    step = documents // IN_COMMUNE
     for start in range(0, documents, 1000):
+        numbers = range(start, min(start + 1000, documents))
+        areas = {n: f"{n % 9}" if n % step else COMMUNE for n in numbers}
         db.bulk_docs(
             [
                 RevisionWrite(
-                    f"d{n:06}", Revisions(1, [secrets.token_hex(16)]), b'{"n":1}', area=f"{n % 9}"
+                    f"d{n:06}", Revisions(1, [secrets.token_hex(16)]), b'{"n":1}', area=areas[n]
                 )
-                for n in range(start, min(start + 1000, documents))
+                for n in numbers
             ],
             new_edits=False,
             origin=Origin(),
@@ -99,6 +108,28 @@ LATEST = ChangesQuery(
 )
 
 
+def whole_commune(db: Database) -> None:
+    """The first sync of the commune's worker."""
+    view = db.within(SEEN)
+    since, told = "0", 0
+    while True:
+        page = view.changes(since, limit=20)
+        view.bulk_get([(row.doc_id, row.leaves[0]) for row in page.rows], latest=True)
+        since, told = page.last_seq, told + len(page.rows)
+        if not page.pending:
+            break
+    assert told == IN_COMMUNE
+
+
+def idle_commune(db: Database) -> None:
+    """A sync that finds nothing, since when others have written."""
+    view = db.within(SEEN)
+    view.info()
+    number, rest = view.update_seq().split("-", 1)
+    page = view.changes(f"{int(number) - 2}-{rest}")
+    assert page.rows == []
+
+
 REQUESTS: dict[str, Callable[[Database], object]] = {
     "info": lambda db: db.info(),
     "idle changes": lambda db: db.changes(db.update_seq()),
@@ -116,6 +147,25 @@ REQUESTS: dict[str, Callable[[Database], object]] = {
     "conflicts": lambda db: db.conflicted(),
     "a push": push,
 }
+
+
+REQUESTS_OF_A_COMMUNE: dict[str, Callable[[Database], object]] = {
+    "the first sync": whole_commune,
+    "an idle sync": idle_commune,
+    "ids": lambda db: db.within(SEEN).all_docs(limit=20),
+    "a document": lambda db: db.within(SEEN).get("d000000"),
+    "what is missing": lambda db: db.within(SEEN).revs_diff(
+        {f"d{n:06}": ["1-x"] for n in range(20)}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS_OF_A_COMMUNE)
+def test_a_worker_pays_for_their_commune_whatever_the_country_holds(
+    databases: list[SQLiteDatabase], name: str
+) -> None:
+    few, many = (steps(db, REQUESTS_OF_A_COMMUNE[name]) for db in databases)
+    assert 0 < many <= 1.3 * few
 
 
 @pytest.mark.parametrize("name", REQUESTS)

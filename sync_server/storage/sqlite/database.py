@@ -44,7 +44,7 @@ class SQLiteDatabase(Database):
         self.watch = Watch(self.connections)
         self.scopes: set[str] = set()
         """Names of sets of areas that are known to be interned."""
-        self._compacting = False
+        self.is_compacting = False
 
     def within(self, areas: Sequence[str], formerly: Formerly | None = None) -> ScopedView:
         return ScopedView(self, areas, formerly)
@@ -230,7 +230,7 @@ class SQLiteDatabase(Database):
             file_size=pages * page_size,
             active_size=(pages - free) * page_size,
             external_size=(pages - free) * page_size,
-            compact_running=self._compacting,
+            compact_running=self.is_compacting,
         )
 
     def revs_limit(self) -> int:
@@ -294,14 +294,14 @@ class SQLiteDatabase(Database):
         return sequences.token(latest if number is None else number, epoch)
 
     def compact(self, horizon: str | None = None) -> None:
-        self._compacting = True
+        self.is_compacting = True
         try:
             with self.connections.read() as connection:
                 latest, epoch = feed.position(connection)
             limit = latest if horizon is None else sequences.number_of(horizon, epoch)
             upkeep.compact(self.connections, limit)
         finally:
-            self._compacting = False
+            self.is_compacting = False
 
     def flush(self) -> None:
         """Nothing to do: a commit returns once it is on disk (`synchronous=FULL`)."""

@@ -107,12 +107,8 @@ def _of_areas(
     if limit is None or len(rows) < limit:
         return rows, 0
     if descending:
-        return rows, _count_of_areas(connection, after, areas) - len(rows)
-    return rows, _count_of_areas(connection, rows[-1][0] if rows else after, areas)
-
-
-def _count_of_areas(connection: sqlite3.Connection, after: int, areas: Sequence[str]) -> int:
-    return sum(tally.count_after(connection, after, area) for area in dict.fromkeys(areas))
+        return rows, tally.count_of_areas(connection, after, areas) - len(rows)
+    return rows, tally.count_of_areas(connection, rows[-1][0] if rows else after, areas)
 
 
 def _of_documents(

@@ -4,7 +4,7 @@ for the batch, and of each tree no more than its branch is decoded."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -27,7 +27,7 @@ from sync_server.storage.sqlite.records import BODY_COLUMNS, Document
 Found = Revision | MissingRevision
 
 _WINNERS = (
-    "SELECT document.id, document.rev, document.leaves, document.tree, document.number,"
+    "SELECT document.id, document.rev, document.leaves, document.tree, document.number, area,"
     f" {BODY_COLUMNS} FROM document LEFT JOIN body ON body.number = document.body"
     " WHERE document.id IN ({marks})"
 )
@@ -81,15 +81,19 @@ def _latest(document: Document, revs: Sequence[str]) -> list[str]:
 
 
 def bulk_get(
-    connection: sqlite3.Connection, requests: Sequence[tuple[str, str | None]], latest: bool
+    connection: sqlite3.Connection,
+    requests: Sequence[tuple[str, str | None]],
+    latest: bool,
+    seen: Collection[str] | None = None,
 ) -> list[list[Found]]:
+    """`seen`: documents of these areas alone are there; None: of all."""
     rows = _winner_rows(connection, [doc_id for doc_id, _ in requests])
     documents: dict[str, Document] = {}
     results: list[list[Found | str]] = []
     """Of each request what was found, or revisions whose bodies have to be read."""
     for doc_id, rev in requests:
         row = rows.get(doc_id)
-        if row is None:
+        if row is None or (seen is not None and row[5] not in seen):
             results.append([] if rev is None else [MissingRevision(doc_id, rev)])
         elif rev == row[1] or (rev is None and row[2] is None):
             results.append([_winner(row)])
@@ -140,8 +144,8 @@ def _winner_rows(
 
 def _winner(row: Sequence[Any]) -> Revision:
     """The winning revision: its branch stands first in the tree, and is whole."""
-    doc_id, rev, _, encoded, _ = row[:5]
-    return records.revision_of_branch(doc_id, rev, orjson.loads(encoded)[0], row[5:])
+    doc_id, rev, _, encoded = row[:4]
+    return records.revision_of_branch(doc_id, rev, orjson.loads(encoded)[0], row[6:])
 
 
 def winners(connection: sqlite3.Connection, doc_ids: Sequence[str]) -> list[Revision | None]:

@@ -27,6 +27,7 @@ import itertools
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -40,6 +41,30 @@ from sync_server.storage.sqlite.sequences import Position
 
 _PRESENT = "seq, id, rev, deleted, leaves, NULL, area, number, entered"
 _GONE = "id, NULL, 1, NULL, tree, document.area, number"
+
+
+Row = tuple[Any, ...]
+"""As an Entry, before it is made one: most are told as they come."""
+
+_TREE = 5
+
+_NEWS = (
+    "SELECT value, EXISTS (SELECT 1 FROM document WHERE area = value AND seq > :number),"
+    " EXISTS (SELECT 1 FROM move WHERE area = value AND seq > :number)"
+    " FROM json_each(:areas)"
+)
+
+
+class News(NamedTuple):
+    """Areas in sight in which documents have changed, or which some have left, after a reader's
+    sequence.
+    """
+
+    came: Sequence[str]
+    left: Sequence[str]
+
+
+NO_NEWS = News((), ())
 
 
 class Entry(NamedTuple):
@@ -71,47 +96,72 @@ def changes(
     """
     latest, epoch = feed.position(connection)
     step = transition(connection, sequences.read(since, epoch), scope, formerly)
+    news = _news(connection, step, latest)
+    if step.is_told and not any(news):
+        where = Position(step.number if step.is_steady else latest, scope.name)
+        return ChangesPage([], sequences.scoped_token(where, epoch), 0)
+    ahead = sequences.scoped_token(Position(latest, scope.name), epoch)
     told = [] if step.is_told else list(itertools.islice(_difference(connection, step), limit))
     settled = step.settled(latest)
     intern(step.partly)
     intern(settled.partly)
     left = None if limit is None else limit - len(told)
-    entries = list(itertools.islice(_since(connection, settled), left))
-    positions = [step.during(entry.seq) for entry in told]
-    positions += [settled.after(entry.seq) for entry in entries]
-    rows = [
-        _change(entry, position, epoch)
-        for entry, position in zip([*told, *entries], positions, strict=True)
-    ]
-    ahead = sequences.scoped_token(Position(latest, scope.name), epoch)
+    entries = list(itertools.islice(_since(connection, settled, news), left))
+    rows = [_change(row, sequences.scoped_token(step.during(row[0]), epoch)) for row in told]
+    sequence_of = _sequences(settled, epoch)
+    rows += [_change(row, sequence_of(row[0])) for row in entries]
     if limit is None or len(rows) < limit:
         return ChangesPage(rows, ahead, 0)
-    where = settled if entries else step
-    pending = _pending(connection, where, positions[-1] if positions else None)
+    if entries:
+        pending = _pending(connection, settled, settled.after(entries[-1][0]), news)
+    else:
+        pending = _pending(connection, step, step.during(told[-1][0]) if told else None, news)
     if not pending and rows:
         return ChangesPage(rows, ahead, 0)
     return ChangesPage(rows, rows[-1].seq if rows else since, pending)
 
 
-def _change(entry: Entry, position: Position, epoch: str) -> Change:
-    seq = sequences.scoped_token(position, epoch)
-    if entry.tree is not None:
-        leaves = RevisionTree.decode(entry.tree).leaves()
-        return Change(seq, entry.doc_id, True, departures(entry.doc_id, leaves), departed=True)
-    revs = (entry.rev,) if entry.leaves is None else orjson.loads(entry.leaves)
-    return Change(seq, entry.doc_id, entry.deleted == 1, revs)
+def _sequences(step: Transition, epoch: str) -> Callable[[int], str]:
+    """Of a settled reader, what names the sequence of a row."""
+    if step.horizon:
+        return lambda seq: sequences.scoped_token(step.after(seq), epoch)
+    tail = sequences.scoped_token(step.after(0), epoch)[1:]
+    return lambda seq: f"{seq}{tail}"
 
 
-def _since(connection: sqlite3.Connection, step: Transition) -> Iterator[Entry]:
+def _change(row: Row, seq: str) -> Change:
+    _, doc_id, rev, deleted, leaves, tree = row[:6]
+    if tree is not None:
+        gone = RevisionTree.decode(tree).leaves()
+        return Change(seq, doc_id, True, departures(doc_id, gone), departed=True)
+    revs = (rev,) if leaves is None else orjson.loads(leaves)
+    return Change(seq, doc_id, deleted == 1, revs)
+
+
+def _news(connection: sqlite3.Connection, step: Transition, latest: int) -> News:
+    """Two looks at an index for each area, whatever has happened elsewhere: most syncs find
+    nothing, and most areas of a worker hold little.
+    """
+    if step.number >= latest:
+        return NO_NEWS
+    rows = connection.execute(
+        _NEWS, {"areas": orjson.dumps(sorted(step.scope.areas)).decode(), "number": step.number}
+    ).fetchall()
+    counts = step.number or step.formerly
+    return News(
+        [area for area, came, _ in rows if came],
+        [area for area, _, left in rows if left and counts],
+    )
+
+
+def _since(connection: sqlite3.Connection, step: Transition, news: News) -> Iterator[Row]:
     """What happened in the scope after the reader's sequence."""
-    seen, number = step.scope.areas, step.number
-    cursors = [_present(connection, area, number, None) for area in sorted(seen)]
-    if number or step.formerly:
-        cursors += [_left(connection, area, number) for area in sorted(seen)]
+    cursors = [_present(connection, area, step.number, None) for area in news.came]
+    cursors += [_left(connection, area, step.number) for area in news.left]
     return _merged(connection, cursors, step)
 
 
-def _difference(connection: sqlite3.Connection, step: Transition) -> Iterator[Entry]:
+def _difference(connection: sqlite3.Connection, step: Transition) -> Iterator[Row]:
     """What another scope brings and takes away, of all up to the reader's sequence."""
     number, told, seen = step.number, step.told, step.scope.areas
     came = frozenset[str]() if step.known.is_everything else seen - step.known.areas
@@ -126,15 +176,16 @@ def _difference(connection: sqlite3.Connection, step: Transition) -> Iterator[En
 
 
 def _merged(
-    connection: sqlite3.Connection, cursors: Sequence[Iterator[Any]], step: Transition
-) -> Iterator[Entry]:
+    connection: sqlite3.Connection, cursors: Sequence[Iterator[Row]], step: Transition
+) -> Iterator[Row]:
     """In the order of sequences; what has gone must not be in sight elsewhere."""
-    for row in heapq.merge(*cursors, key=lambda row: int(row[0])):
-        entry = Entry(*row)
-        if entry.tree is None or (
-            entry.area not in step.scope.areas and _may_hold(connection, entry, step)
-        ):
-            yield entry
+    for row in heapq.merge(*cursors, key=itemgetter(0)):
+        if row[_TREE] is None or _is_departure(connection, Entry(*row), step):
+            yield row
+
+
+def _is_departure(connection: sqlite3.Connection, entry: Entry, step: Transition) -> bool:
+    return entry.area not in step.scope.areas and _may_hold(connection, entry, step)
 
 
 def _may_hold(connection: sqlite3.Connection, entry: Entry, step: Transition) -> bool:
@@ -186,23 +237,24 @@ def _left(connection: sqlite3.Connection, area: str, after: int) -> Iterator[Any
     )
 
 
-def _pending(connection: sqlite3.Connection, step: Transition, last: Position | None) -> int:
+def _pending(
+    connection: sqlite3.Connection, step: Transition, last: Position | None, news: News
+) -> int:
     """Rows after this position: counted where that is cheap, else at least one if there is any."""
     told, number = step.told, step.number
     if last is not None:
         told, number = last.told, last.number
     rest = replace(step, number=number, told=told)
     areas = step.scope.areas
-    counted = sum(tally.count_after(connection, number, area) for area in areas)
+    counted = tally.count_of_areas(connection, number, areas)
     differs = not rest.is_told and next(_difference(connection, rest), None) is not None
     if differs and not step.known.is_everything:
-        counted += sum(
-            tally.count_after(connection, told, area) - tally.count_after(connection, number, area)
-            for area in areas - step.known.areas
-        )
+        came = areas - step.known.areas
+        counted += tally.count_of_areas(connection, told, came)
+        counted -= tally.count_of_areas(connection, number, came)
     if counted:
         return counted
-    return int(differs or next(_since(connection, rest), None) is not None)
+    return int(differs or next(_since(connection, rest, news), None) is not None)
 
 
 def named(
@@ -233,7 +285,10 @@ def named(
             elif entry.seq > after:
                 entries.append(entry)
     entries.sort()
-    return [_change(entry, Position(entry.seq, scope.name), epoch) for entry in entries]
+    return [
+        _change(entry, sequences.scoped_token(Position(entry.seq, scope.name), epoch))
+        for entry in entries
+    ]
 
 
 def has_changed(
@@ -244,4 +299,5 @@ def has_changed(
     step = transition(connection, sequences.read(since, epoch), scope, formerly)
     if step.known != scope or not step.is_told:
         return True
-    return step.number < latest and next(_since(connection, step), None) is not None
+    news = _news(connection, step, latest)
+    return any(news) and next(_since(connection, step, news), None) is not None

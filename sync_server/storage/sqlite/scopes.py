@@ -88,6 +88,13 @@ class Transition:
         return self.known == self.scope and (self.horizon > 0 or self.partly == NOTHING)
 
     @property
+    def is_steady(self) -> bool:
+        """Whether nothing about this reader is in change: where nothing happens in their scope,
+        their sequence stays as good as a later one.
+        """
+        return self.is_told and self.number > 0 and not self.horizon
+
+    @property
     def held(self) -> Scope:
         """Areas of which the reader may hold documents."""
         return self.known | self.partly
@@ -113,7 +120,7 @@ def transition(
 ) -> Transition:
     """How a reader at this position comes to see `scope`; from the beginning if it is unknown."""
     number, name, target, told, partly_name, horizon = position
-    known = find(connection, name)
+    known = scope if name == scope.name else find(connection, name)
     partly = NOTHING if partly_name is None else find(connection, partly_name)
     halfway = NOTHING if target is None else find(connection, target)
     beyond = _beyond(scope, formerly)

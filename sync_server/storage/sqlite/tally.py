@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Collection
 
 SMALL, LARGE = 8, 16
 EVERYWHERE = "*"
@@ -46,6 +47,26 @@ class Tally:
             " DO UPDATE SET documents = documents + excluded.documents",
             [(*key, step) for key, step in self._rows().items() if step],
         )
+
+
+def count_of_areas(connection: sqlite3.Connection, seq: int, areas: Collection[str]) -> int:
+    """As `count_after`, for several areas together."""
+    next_small, next_large = (seq >> SMALL) + 1, (seq >> LARGE) + 1
+    marks = ",".join("?" * len(areas))
+    (count,) = connection.execute(
+        "SELECT (SELECT count(*) FROM document"
+        f"    WHERE area IN ({marks}) AND seq > ? AND seq < ?)"
+        " + (SELECT ifnull(sum(documents), 0) FROM tally"
+        f"    WHERE area IN ({marks}) AND level = ? AND range >= ? AND range < ?)"
+        " + (SELECT ifnull(sum(documents), 0) FROM tally"
+        f"    WHERE area IN ({marks}) AND level = ? AND range >= ?)",
+        (
+            *(*areas, seq, next_small << SMALL),
+            *(*areas, SMALL, next_small, next_large << (LARGE - SMALL)),
+            *(*areas, LARGE, next_large),
+        ),
+    ).fetchone()
+    return int(count)
 
 
 def count_after(connection: sqlite3.Connection, seq: int, area: str = EVERYWHERE) -> int:

@@ -11,7 +11,6 @@ import itertools
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sync_server.errors import NotFound
@@ -104,14 +103,15 @@ class ScopedView(DelegatingDatabase):
         self, requests: Sequence[tuple[str, str | None]], *, latest: bool = False
     ) -> list[list[Found]]:
         with self._connections.snapshot() as connection:
+            found = reading.bulk_get(connection, requests, latest, self._scope.areas)
+            if not any(isinstance(one, MissingRevision) for one in itertools.chain(*found)):
+                return found
             hidden = self._hidden(connection, [doc_id for doc_id, _ in requests])
-            asked = [request for request in requests if request[0] not in hidden]
-            rows = iter(reading.bulk_get(connection, asked, latest))
             named = [(doc_id, rev) for doc_id, rev in requests if rev and doc_id in hidden]
             unseen = departing.unseen(connection, named, latest, self._sight[1])
             found = [
-                unseen.get((doc_id, rev or ""), []) if doc_id in hidden else next(rows)
-                for doc_id, rev in requests
+                unseen.get((doc_id, rev or ""), rows) if doc_id in hidden else rows
+                for (doc_id, rev), rows in zip(requests, found, strict=True)
             ]
             flat = iter(
                 departing.with_departures(connection, list(itertools.chain(*found)), *self._sight)
@@ -260,19 +260,23 @@ class ScopedView(DelegatingDatabase):
 
     def info(self) -> DatabaseInfo:
         """What the scope holds; the size of the whole is nobody's business."""
-        whole = self._whole.info()
+        self._intern(self._scope)
         with self._connections.snapshot() as connection:
             present, deleted = reading.counts_of_areas(connection, self.areas)
-            _, epoch = feed.position(connection)
-        return replace(
-            whole,
+            latest, epoch, instance = connection.execute(
+                "SELECT update_seq, epoch, instance FROM state"
+            ).fetchone()
+        return DatabaseInfo(
+            name=self.name,
             doc_count=present,
             doc_del_count=deleted,
-            update_seq=self.update_seq(),
+            update_seq=sequences.scoped_token(Position(latest, self._scope.name), epoch),
             purge_seq=sequences.token(0, epoch),
+            instance_start_time=instance,
             file_size=0,
             active_size=0,
             external_size=0,
+            compact_running=self._whole.is_compacting,
         )
 
     def counts(self, areas: Sequence[str]) -> dict[str, AreaCount]:
