@@ -92,6 +92,9 @@ class Reader(DelegatingDatabase):
         page = self._seen_since(since_then).changes(
             seq, limit=limit, descending=descending, doc_ids=doc_ids
         )
+        if not page.rows and page.last_seq == seq and not self._memory(since_then).lately():
+            # As if nobody had asked: a client whose sequence stays writes no checkpoint.
+            return ChangesPage([], since, page.pending)
         self._parts.departures.note(self.name, self._account, page.rows)
         # Until all is told, what was in sight before must be borne in mind.
         last = since_then if page.pending else now
@@ -133,8 +136,10 @@ class Reader(DelegatingDatabase):
         """The database, with what the account may have been shown since a time."""
         if self._scope.areas is None:
             return self._whole
-        memory = Memory(self._account, self._scope, self._parts.gazetteer, at, now_ms())
-        return self._whole.within(self._scope.areas, memory)
+        return self._whole.within(self._scope.areas, self._memory(at))
+
+    def _memory(self, at: int) -> Memory:
+        return Memory(self._account, self._scope, self._parts.gazetteer, at, now_ms())
 
 
 def _is_departure(revision: Revision) -> bool:

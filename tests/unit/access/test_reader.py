@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from sync_server import commands
@@ -12,7 +14,7 @@ from sync_server.access.scopes import now_ms
 from sync_server.access.sealing import Seals
 from sync_server.errors import BadRequest
 from sync_server.parts import Parts
-from sync_server.storage.base import Database, MissingRevision
+from sync_server.storage.base import ChangesPage, Database, MissingRevision
 from sync_server.storage.departures import departure_of
 from tests.contract.drafts import ORIGIN, replicate, write
 
@@ -51,6 +53,33 @@ def test_a_sequence_of_ones_own_goes_on(parts: Parts, whole: Database) -> None:
             assert not reader.wait(since, 0)
         last = reader.changes().rows[-1].seq
         assert last.startswith(last.partition("-")[0]) and ids(reader, last) == []
+
+
+@pytest.mark.parametrize("areas", [[HERE], [""]])
+def test_one_who_is_told_nothing_keeps_their_sequence(
+    parts: Parts, whole: Database, areas: list[str]
+) -> None:
+    replicate(whole, write("a", "1-a", area=HERE))
+    sok = account("sok", *areas)
+    since = database_for(parts, sok, "rushit").changes().last_seq
+    if areas == [HERE]:
+        replicate(whole, write("b", "1-b", area=THERE))
+    assert database_for(parts, sok, "rushit").changes(since) == ChangesPage([], since, 0)
+    replicate(whole, write("c", "1-c", area=HERE))
+    assert ids(database_for(parts, sok, "rushit"), since) == ["c"]
+
+
+def test_one_whose_grant_has_ended_gets_a_new_sequence_though_nothing_is_told(
+    parts: Parts, whole: Database
+) -> None:
+    replicate(whole, write("a", "1-a", area=HERE))
+    since = database_for(parts, account("sok", HERE), "rushit").changes().last_seq
+    ended = Grant("cew", "rushit", THERE, 0, ends_at=now_ms() + 50)
+    sok = Account("sok", grants=(*account("sok", HERE).grants, ended))
+    while ended.holds(now_ms()):
+        time.sleep(0.01)
+    page = database_for(parts, sok, "rushit").changes(since)
+    assert page.rows == [] and page.last_seq != since
 
 
 def test_nobody_learns_ids_by_a_sequence_that_is_not_theirs(parts: Parts, whole: Database) -> None:
