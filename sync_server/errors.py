@@ -18,7 +18,8 @@ class SyncError(Exception):
     """Seconds after which it is worth trying again, where that is known."""
 
     def __init__(self, reason: str | None = None) -> None:
-        self.reason = reason or self.default_reason
+        # What a client sent may stand in it, and be no text that UTF-8 can hold.
+        self.reason = (reason or self.default_reason).encode(errors="replace").decode()
         super().__init__(self.reason)
 
 
@@ -145,7 +146,7 @@ class RequestTooLarge(SyncError):
 
 class DocumentTooLarge(RequestTooLarge):
     """A document that is over a limit; `code` says over which: `document_bytes`, `attachments`,
-    `attachment_bytes`, `revisions`, `depth`, `integers`, `leaves`.
+    `attachment_bytes`, `revisions`, `depth`, `integers`, `text`, `leaves`.
     """
 
     error = "document_too_large"

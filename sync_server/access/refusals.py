@@ -134,6 +134,13 @@ INTEGERS = Reason(
     "A number in the document is too large. Check the numbers, and enter it again.",
     "លេខមួយក្នុងឯកសារនេះធំពេក។ សូមពិនិត្យលេខ រួចបញ្ចូលម្តងទៀត។",
 )
+TEXT = Reason(
+    "text",
+    "A text in the document holds half a character, as of an emoji that was cut. Write the text "
+    "again without it, and save.",
+    "អត្ថបទមួយក្នុងឯកសារនេះមានតួអក្សរមិនពេញលេញ (ដូចជារូបអារម្មណ៍ដែលត្រូវបានកាត់)។ "
+    "សូមសរសេរអត្ថបទនោះម្តងទៀតដោយគ្មានវា រួចរក្សាទុក។",
+)
 LEAVES = Reason(
     "leaves",
     "Too many edits of this document contradict each other. Tell an administrator: it takes no "
@@ -150,6 +157,7 @@ LIMITS: Mapping[str, Reason] = {
         REVISIONS,
         DEPTH,
         INTEGERS,
+        TEXT,
         LEAVES,
     )
 }

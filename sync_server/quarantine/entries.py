@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -93,12 +94,34 @@ def database_of(connection: Connection, number: int) -> str:
 
 
 def document(connection: Connection, number: int) -> dict[str, Any]:
-    """The document as it was sent, contents of attachments left out."""
-    raw = connection.execute(
+    """The document as it was sent, contents of attachments left out; of what is not `is_exact`, as
+    near as can be shown.
+    """
+    raw = _raw(connection, number)
+    try:
+        found: dict[str, Any] = orjson.loads(raw)
+    except orjson.JSONDecodeError:  # Half a character, for which a replacement is shown.
+        text = json.dumps(json.loads(raw), ensure_ascii=False)
+        found = orjson.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return found
+
+
+def is_exact(connection: Connection, number: int) -> bool:
+    """Whether storage could hold the document as it was sent: no integers beyond 64 bits, and no
+    halves of characters.
+    """
+    try:
+        orjson.dumps(json.loads(_raw(connection, number)))
+    except orjson.JSONEncodeError:
+        return False
+    return True
+
+
+def _raw(connection: Connection, number: int) -> bytes:
+    raw: bytes = connection.execute(
         select(entries.c.document).where(entries.c.number == number)
     ).scalar_one()
-    found: dict[str, Any] = orjson.loads(raw)
-    return found
+    return raw
 
 
 def body(sent: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,11 @@ from sync_server.storage.base import Database, Revisions
 NOBODY = Author("", "?")
 """Whose home no area is: so it shows where nothing says where a document belongs."""
 
+INEXACT = (
+    "This document holds a number beyond 64 bits or half a character, and cannot be stored as it "
+    "was sent: return it to its author, who enters that part again."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
@@ -56,6 +61,8 @@ class Quarantine:
         with self.sql.connect().execution_options(read_only=True) as connection:
             entry = _find(connection, self.database.name, number, version)
             entries.check_step(entry, "adopt")
+            if not entries.is_exact(connection, number):
+                raise BadRequest(INEXACT)
             sent = entries.ancestry(connection, entry)
             planned = self._plan(connection, entry, sent)
             files = self._found_stubs(connection, entry, sent)

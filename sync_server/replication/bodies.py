@@ -39,14 +39,14 @@ def require_json_type() -> None:
 
 
 @contextmanager
-def json_object(*, or_nothing: bool = False, any_integer: bool = False) -> Iterator[dict[str, Any]]:
+def json_object(*, or_nothing: bool = False, any_value: bool = False) -> Iterator[dict[str, Any]]:
     """The request's JSON object, which must be declared `application/json`.
 
-    `or_nothing`: an empty body is an empty object. `any_integer`: as in `parse_json`.
+    `or_nothing`: an empty body is an empty object. `any_value`: as in `parse_json`.
     """
     require_json_type()
     with request_body() as raw:
-        yield parse_object(raw, any_integer=any_integer) if raw or not or_nothing else {}
+        yield parse_object(raw, any_value=any_value) if raw or not or_nothing else {}
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def bulk_docs(name: str) -> Response:
     With `new_edits: false` the answer holds errors only; `[]` is all well.
     """
     database, sender = open_database(name)
-    with json_object(any_integer=True) as payload:
+    with json_object(any_value=True) as payload:
         settings = parts().settings
         documents, new_edits = _documents(payload, settings.max_batch_documents)
         writes = [_read(document, settings, new_edits) for document in documents]

@@ -53,7 +53,7 @@ def save(name: str, doc_id: str) -> Response:
     document_id(doc_id)
     new_edits = parameters.flag("new_edits", default=True)
     with request_body() as raw:
-        document, contents = _sent_document(raw, any_integer=not new_edits)
+        document, contents = _sent_document(raw, any_value=not new_edits)
         _settle_identity(document, doc_id)
         incoming = read_document(
             document, parts().settings, new_edits=new_edits, doc_id=doc_id, contents=contents
@@ -156,16 +156,16 @@ def named_revision() -> str | None:
 
 
 def _sent_document(
-    raw: bytes, *, any_integer: bool
+    raw: bytes, *, any_value: bool
 ) -> tuple[dict[str, Any], dict[str, bytes] | None]:
     """The document and, where it came as multipart/related, the contents that follow it."""
     content_type = request.environ.get("CONTENT_TYPE", "")
     if not content_type.lower().startswith("multipart/related"):
-        return parse_object(raw, any_integer=any_integer), None
+        return parse_object(raw, any_value=any_value), None
     sent = read_parts(raw, boundary_of(content_type))
     if not sent:
         raise BadRequest("The multipart body holds no document.")
-    document = parse_object(sent[0].content, any_integer=any_integer)
+    document = parse_object(sent[0].content, any_value=any_value)
     return document, assign_parts(document.get("_attachments"), sent[1:])
 
 

@@ -11,7 +11,7 @@ import orjson
 from sync_server.errors import BadRequest, DocumentInvalid, DocumentTooLarge
 from sync_server.replication.identifiers import ancestry, document_id
 from sync_server.replication.limits import over_limit
-from sync_server.replication.parsing import encode_document, parse_object
+from sync_server.replication.parsing import encode_document, parse_object, without_halves
 from sync_server.settings import Settings
 from sync_server.storage.base import NO_ATTACHMENTS, AttachmentWrite, Revisions, RevisionWrite
 
@@ -46,7 +46,7 @@ class Incoming(NamedTuple):
 
     write: RevisionWrite
     fields: Mapping[str, Any]
-    """Its content: the members that do not start with an underscore."""
+    """Its content, to be judged by: the members that do not start with an underscore."""
     special: Mapping[str, Any]
     """The members that do; contents of attachments left out."""
     over: DocumentTooLarge | None = None
@@ -77,10 +77,11 @@ def read_document(
     if attachments:
         special["_attachments"] = _described(special["_attachments"])
     revisions = _revisions(special, new_edits)
-    body, integers_fit = encode_document(document)
+    body, fault = encode_document(document)
     write = RevisionWrite(doc_id, revisions, body, deleted, attachments)
-    over = over_limit(write, settings, integers_fit=integers_fit)
-    return Incoming(write, document, special, over)
+    over = over_limit(write, settings, fault=fault)
+    fields = without_halves(document) if fault == "text" else document
+    return Incoming(write, fields, special, over)
 
 
 def made_here(write: RevisionWrite, settings: Settings) -> Incoming:
@@ -115,15 +116,15 @@ def _take_special(document: dict[str, Any]) -> dict[str, Any]:
         unknown = min(special.keys() - _KNOWN)
         raise DocumentInvalid(f"Bad special document member: {unknown}")
     if not _OWN.issuperset(special):
-        _check_integers(special)
+        _check_storable(special)
     return special
 
 
-def _check_integers(special: Mapping[str, Any]) -> None:
+def _check_storable(special: Mapping[str, Any]) -> None:
     try:
         orjson.dumps(special)
     except orjson.JSONEncodeError:
-        raise DocumentInvalid("An integer in an underscore member does not fit 64 bits.") from None
+        raise DocumentInvalid("An underscore member holds what cannot be stored.") from None
 
 
 def _revisions(special: Mapping[str, Any], new_edits: bool) -> Revisions | None:

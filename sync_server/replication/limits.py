@@ -15,17 +15,14 @@ from sync_server.storage.base import RevisionWrite
 
 
 def over_limit(
-    write: RevisionWrite, settings: Settings, *, integers_fit: bool = True
+    write: RevisionWrite, settings: Settings, *, fault: str | None = None
 ) -> DocumentTooLarge | None:
     """The first limit that this document is over; None where it is within all.
 
-    `integers_fit`: all of its integers are numbers of 64 bits.
+    `fault`: what in it cannot be stored (see `parsing.encode_document`).
     """
-    if not integers_fit:
-        return DocumentTooLarge(
-            f"An integer in document {write.doc_id} does not fit 64 bits: send it as a string.",
-            "integers",
-        )
+    if fault is not None:
+        return DocumentTooLarge(_FAULTS[fault].format(write.doc_id), fault)
     if len(write.body) > settings.max_document_bytes:
         return _refusal("document_bytes", write, len(write.body), settings.max_document_bytes)
     if write.attachments:
@@ -55,6 +52,11 @@ def _attachments_over_limit(write: RevisionWrite, settings: Settings) -> Documen
             )
     return None
 
+
+_FAULTS = {
+    "integers": "An integer in document {} does not fit 64 bits: send it as a string.",
+    "text": "A text in document {} holds half a character: do not cut texts inside of one.",
+}
 
 _WORDS = {
     "document_bytes": ("bytes", "move what is large to attachments"),

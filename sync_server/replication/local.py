@@ -122,9 +122,9 @@ def _split(document: Any) -> tuple[str | None, bool, bytes]:
     unknown = special.keys() - _KNOWN - {"_attachments"}
     if unknown:
         raise DocumentInvalid(f"Bad special document member: {min(unknown)}")
-    body, integers_fit = encode_document(document)
-    if not integers_fit:
-        raise BadRequest("An integer in a local document does not fit 64 bits.")
+    body, fault = encode_document(document)
+    if fault is not None:
+        raise BadRequest("A local document holds an integer beyond 64 bits, or half a character.")
     limit = parts().settings.max_local_bytes
     if len(body) > limit:
         raise DocumentTooLarge(f"A local document may hold {limit} bytes at most.")
