@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from sync_server.access.grants import Grant, of_account
 from sync_server.access.tables import account_roles, database_members
 
 ADMIN = "admin"
+
+# Built once: every second of a busy tablet reads its account again.
+_ROLES = select(account_roles.c.role).where(account_roles.c.account_id == bindparam("account"))
+_DATABASES = select(database_members.c.database_name).where(
+    database_members.c.account_id == bindparam("account")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,8 @@ class AccountRecord:
 
 def record(connection: Connection, row: Any) -> AccountRecord:
     """The account of a row of `accounts`, with its roles, databases and grants."""
-    roles = connection.execute(
-        select(account_roles.c.role).where(account_roles.c.account_id == row.id)
-    ).scalars()
-    databases = connection.execute(
-        select(database_members.c.database_name).where(database_members.c.account_id == row.id)
-    ).scalars()
+    roles = connection.execute(_ROLES, {"account": row.id}).scalars()
+    databases = connection.execute(_DATABASES, {"account": row.id}).scalars()
     return AccountRecord(
         account=Account(
             row.name,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Select, bindparam, delete, insert, select, update
 
 from sync_server.access import audit, devices, passwords, pins, throttle
 from sync_server.access.account_records import (
@@ -33,6 +33,21 @@ ROLES = frozenset({ADMIN, REPLICATOR})
 """Roles that hold everywhere; those of the field are grants (see `grants.py`)."""
 
 
+_device = devices_table.c
+_OF_TOKENS = (
+    select(accounts, device_tokens.c.id.label("token_number"))
+    .add_columns(device_tokens.c.device, _device.enrolled_at, _device.readmitted_at)
+    .join(device_tokens, device_tokens.c.account_id == accounts.c.id)
+    .join(
+        devices_table,
+        (_device.account_id == accounts.c.id) & (_device.name == device_tokens.c.device),
+    )
+    .where(device_tokens.c.revoked_at.is_(None))
+)
+_BY_TOKEN = _OF_TOKENS.where(device_tokens.c.secret_sha256 == bindparam("wanted"))
+_BY_TOKEN_NUMBER = _OF_TOKENS.where(device_tokens.c.id == bindparam("wanted"))
+
+
 class Accounts:
     """Reading and changing accounts. Every change touches the stamp, so caches drop it, and is in
     the audit log with its `actor`.
@@ -55,11 +70,11 @@ class Accounts:
         """The account a device token belongs to (given its `passwords.token_digest`), unless
         the token was revoked.
         """
-        return self._find_token(device_tokens.c.secret_sha256 == token_digest)
+        return self._find_token(_BY_TOKEN, token_digest)
 
     def find_by_token_number(self, number: int) -> AccountRecord | None:
         """As `find_by_token`, for a session that was opened with the token."""
-        return self._find_token(device_tokens.c.id == number)
+        return self._find_token(_BY_TOKEN_NUMBER, number)
 
     def was_revoked(self, token_digest: str) -> bool:
         """Whether that was a token of a device once, and is no longer."""
@@ -69,19 +84,9 @@ class Accounts:
             )
             return bool(connection.execute(revoked).scalar())
 
-    def _find_token(self, condition: ColumnElement[bool]) -> AccountRecord | None:
-        device = devices_table.c
+    def _find_token(self, statement: Select[Any], wanted: str | int) -> AccountRecord | None:
         with self._reading.begin() as connection:
-            row = connection.execute(
-                select(accounts, device_tokens.c.id.label("token_number"))
-                .add_columns(device_tokens.c.device, device.enrolled_at, device.readmitted_at)
-                .join(device_tokens, device_tokens.c.account_id == accounts.c.id)
-                .join(
-                    devices_table,
-                    (device.account_id == accounts.c.id) & (device.name == device_tokens.c.device),
-                )
-                .where(condition, device_tokens.c.revoked_at.is_(None))
-            ).first()
+            row = connection.execute(statement, {"wanted": wanted}).first()
             return None if row is None else record_of_token(connection, row)
 
     def all(self) -> list[AccountRecord]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     RowMapping,
+    bindparam,
     delete,
     insert,
     or_,
@@ -216,10 +217,13 @@ def close(
     return ended
 
 
+_OF_ACCOUNT = (
+    select(grants).where(grants.c.account_id == bindparam("account")).order_by(grants.c.number)
+)
+
+
 def of_account(connection: Connection, account_id: int) -> list[Grant]:
-    rows = connection.execute(
-        select(grants).where(grants.c.account_id == account_id).order_by(grants.c.number)
-    ).mappings()
+    rows = connection.execute(_OF_ACCOUNT, {"account": account_id}).mappings()
     return [_grant(row) for row in rows]
 
 
