@@ -107,6 +107,7 @@ def open_parts(
             sql,
             warning=settings.device_documents_warning,
             most=settings.max_device_documents,
+            most_per_day=settings.max_device_documents_per_day,
         ),
         metrics=Metrics(),
     )

@@ -84,6 +84,9 @@ class Settings:
     max_device_requests: int = _setting(
         32, "Requests of a device that one web process holds at once, feeds not counted."
     )
+    max_device_requests_per_minute: int = _setting(
+        6_000, "Requests of a device that one web process answers in a minute."
+    )
     device_turns: int = _setting(
         2, "Of these, how many are worked on at once; the others wait for their turn."
     )
@@ -92,6 +95,9 @@ class Settings:
     )
     max_device_documents: int = _setting(
         100_000, "Revisions that one device may write; admins and replicators are free."
+    )
+    max_device_documents_per_day: int = _setting(
+        20_000, "Of these, in one day, which begins at 0:00 UTC."
     )
     lost_connection_seconds: int = _setting(
         120, "After how long a connection whose other end no longer answers is given up."

@@ -18,6 +18,7 @@ from sync_server.access.reader import database_for
 from sync_server.access.remote_address import NOWHERE, Peer, peer_of
 from sync_server.access.sessions import COOKIE_NAME
 from sync_server.replication.open_feeds import OpenFeed, OpenFeeds
+from sync_server.replication.rates import Rates
 from sync_server.replication.turns import Device, InTurns, Turns, Visit
 from sync_server.settings import Settings
 from sync_server.storage.base import Database, LeafLimits, Origin
@@ -46,6 +47,7 @@ class Runtime:
 
     turns: Turns
     feeds: OpenFeeds
+    rates: Rates
     large_bodies: BoundedSemaphore = field(
         default_factory=lambda: BoundedSemaphore(LARGE_BODIES_AT_ONCE)
     )
@@ -55,6 +57,7 @@ class Runtime:
         return cls(
             Turns(settings.device_turns, settings.max_device_requests),
             OpenFeeds(settings.max_device_feeds),
+            Rates(settings.max_device_requests_per_minute),
         )
 
 
@@ -113,14 +116,16 @@ def _enter(member: Account, name: str) -> None:
     """Stand in the device's line. What has a body to read works once that has arrived.
 
     Admins and replicators, who may be whole servers, have turns too, but no limit to what they
-    may have open.
+    may have open, or how often they ask. Raises Unavailable.
     """
     environ = request.environ
     if VISIT_KEY in environ:
         return
     works = environ["REQUEST_METHOD"] not in ("POST", "PUT") or not _has_body(environ)
-    always = not is_tablet(member, name)
-    environ[VISIT_KEY] = Visit(runtime().turns, device_of(member), works=works, always=always)
+    always, device = not is_tablet(member, name), device_of(member)
+    if not always:
+        runtime().rates.spend(device)
+    environ[VISIT_KEY] = Visit(runtime().turns, device, works=works, always=always)
 
 
 def begin_work() -> None:

@@ -9,7 +9,12 @@ import pytest
 from sync_server.access import allowance as module
 from sync_server.access import audit
 from sync_server.access.accounts import Account
-from sync_server.access.allowance import UNWRITTEN_REVISIONS, UNWRITTEN_SECONDS, Allowance
+from sync_server.access.allowance import (
+    DAY_SECONDS,
+    UNWRITTEN_REVISIONS,
+    UNWRITTEN_SECONDS,
+    Allowance,
+)
 from sync_server.errors import NotFound, Unavailable
 from sync_server.parts import Parts
 
@@ -23,8 +28,12 @@ class Clock:
         return self.now
 
 
-def allowance(parts: Parts, clock: Clock | None = None, *, warning: int = 6) -> Allowance:
-    return Allowance(parts.sql, warning=warning, most=10, clock=clock or Clock())
+def allowance(
+    parts: Parts, clock: Clock | None = None, *, warning: int = 6, most_per_day: int = 100
+) -> Allowance:
+    return Allowance(
+        parts.sql, warning=warning, most=10, most_per_day=most_per_day, clock=clock or Clock()
+    )
 
 
 def test_a_device_writes_as_much_as_it_may_and_no_more(parts: Parts) -> None:
@@ -35,6 +44,25 @@ def test_a_device_writes_as_much_as_it_may_and_no_more(parts: Parts) -> None:
     with pytest.raises(Unavailable, match="tell the administrator") as refused:
         one.require(SOK, "rushit")
     assert refused.value.retry_after
+
+
+def test_what_a_device_may_write_in_a_day_it_may_write_again_on_the_next(parts: Parts) -> None:
+    clock = Clock()
+    one, other = (allowance(parts, clock, most_per_day=4) for _ in range(2))
+    clock.now = 10 * DAY_SECONDS - 5
+    one.add(SOK, "rushit", 4)
+    with pytest.raises(Unavailable, match="tomorrow"):
+        one.require(SOK, "rushit")
+    with pytest.raises(Unavailable, match="tomorrow"):
+        other.require(SOK, "rushit")
+    clock.now = 10 * DAY_SECONDS
+    one.require(SOK, "rushit")
+    one.add(SOK, "rushit", 3)
+    one.require(SOK, "rushit")
+    one.add(SOK, "rushit", 1)
+    with pytest.raises(Unavailable, match="tomorrow"):
+        one.require(SOK, "rushit")
+    assert one.written("sok", "tablet-1") == (8, 10, 4)
 
 
 def test_each_device_has_an_allowance_of_its_own(parts: Parts) -> None:
@@ -75,10 +103,10 @@ def test_sums_are_written_down_and_added_up_over_processes(parts: Parts) -> None
     one, other = allowance(parts, clock), allowance(parts, clock)
     other.require(SOK, "rushit")
     one.add(SOK, "rushit", UNWRITTEN_REVISIONS)
-    assert one.written("sok", "tablet-1") == UNWRITTEN_REVISIONS
+    assert one.written("sok", "tablet-1").total == UNWRITTEN_REVISIONS
     clock.now = UNWRITTEN_SECONDS
     other.add(SOK, "rushit", 2)
-    assert other.written("sok", "tablet-1") == UNWRITTEN_REVISIONS + 2
+    assert other.written("sok", "tablet-1").total == UNWRITTEN_REVISIONS + 2
     with pytest.raises(Unavailable):
         other.require(SOK, "rushit")
 
@@ -86,7 +114,7 @@ def test_sums_are_written_down_and_added_up_over_processes(parts: Parts) -> None
 def test_few_revisions_cost_no_write_of_their_own(parts: Parts) -> None:
     one = allowance(parts)
     one.add(SOK, "rushit", UNWRITTEN_REVISIONS - 1)
-    assert one.written("sok", "tablet-1") == 0
+    assert one.written("sok", "tablet-1").total == 0
 
 
 def test_a_warning_comes_once_before_the_stop(

@@ -1,4 +1,4 @@
-"""How many revisions each device has written."""
+"""How many revisions each device has written, and on the last day on which it did."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,4 +15,6 @@ def upgrade() -> None:
         sa.Column("account", sa.String(200), primary_key=True),
         sa.Column("device", sa.String(200), primary_key=True),
         sa.Column("revisions", sa.BigInteger, nullable=False),
+        sa.Column("day", sa.Integer, nullable=False),
+        sa.Column("revisions_of_day", sa.BigInteger, nullable=False),
     )
