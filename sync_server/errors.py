@@ -199,7 +199,10 @@ class Unavailable(SyncError):
 
     status = 503
     error = "service_unavailable"
-    default_reason = "The server is busy: try again in a moment."
+    default_reason = (
+        "The server is busy: sync again in a minute. / "
+        "ម៉ាស៊ីនមេកំពុងរវល់៖ សូមធ្វើសមកាលកម្មម្តងទៀតក្នុងមួយនាទីទៀត។"
+    )
 
     def __init__(self, reason: str | None = None, *, retry_after: int | None = None) -> None:
         super().__init__(reason)
@@ -209,5 +212,6 @@ class Unavailable(SyncError):
 class StorageFull(Unavailable):
     default_reason = (
         "The server's disk is full; nothing of this was stored. Tell the administrator, and sync "
-        "again later."
+        "again later. / ថាសរបស់ម៉ាស៊ីនមេពេញហើយ មិនបានរក្សាទុកអ្វីទេ៖ សូមប្រាប់អ្នកគ្រប់គ្រង "
+        "រួចធ្វើសមកាលកម្មម្តងទៀតពេលក្រោយ។"
     )

@@ -192,7 +192,7 @@ def _check_room(connection: Connection, account: str, most_bytes: int) -> None:
     if waiting > most_bytes:
         raise RequestTooLarge(
             "Too much of what this account sent waits for an administrator: tell one, and sync "
-            "again once it is settled. ឯកសារច្រើនពេកកំពុងរង់ចាំអ្នកគ្រប់គ្រង៖ សូមប្រាប់គាត់ "
+            "again once it is settled. / ឯកសារច្រើនពេកកំពុងរង់ចាំអ្នកគ្រប់គ្រង៖ សូមប្រាប់គាត់ "
             "រួចធ្វើសមកាលកម្មម្តងទៀត។"
         )
 

@@ -27,6 +27,12 @@ CHUNK_BYTES = 64 * 1024
 IN_MEMORY_BYTES = 1024 * 1024
 """Bodies up to this size stay in memory while they arrive."""
 
+TELL = (
+    "It stays on the tablet: update the app, or tell an administrator. / "
+    "ទិន្នន័យដែលផ្ញើក្នុងពេលតែមួយធំពេក។ វានៅក្នុងថេប្លេតដដែល៖ សូមធ្វើបច្ចុប្បន្នភាពកម្មវិធី ឬប្រាប់អ្នកគ្រប់គ្រង។"
+)
+"""What whoever holds the tablet may do about a batch that is too large."""
+
 LARGE_BYTES = 4 * 1024 * 1024
 """From this size on a body waits for one of the few places to be parsed."""
 
@@ -103,7 +109,7 @@ def _declared_length(limit: int) -> int | None:
 
 
 def _too_large(limit: int) -> str:
-    return f"The request body may hold {limit} bytes at most: send smaller batches."
+    return f"The request body may hold {limit} bytes at most: send smaller batches. {TELL}"
 
 
 def _read_exactly(length: int) -> bytes:
@@ -198,7 +204,9 @@ def _check_growth(sent: int, grown: int, settings: Settings) -> None:
     if grown > settings.max_inflated_bytes:
         raise RequestTooLarge(
             f"The unpacked body may hold {settings.max_inflated_bytes} bytes at most: send smaller "
-            "batches."
+            f"batches. {TELL}"
         )
     if grown > IN_MEMORY_BYTES and grown > sent * settings.max_inflation:
-        raise RequestTooLarge(f"A gzip body may grow {settings.max_inflation} times at most.")
+        raise RequestTooLarge(
+            f"A gzip body may grow {settings.max_inflation} times at most. {TELL}"
+        )

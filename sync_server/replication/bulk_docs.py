@@ -12,7 +12,7 @@ from sync_server.access.accounts import Account
 from sync_server.errors import BadRequest, RequestTooLarge, SyncError
 from sync_server.replication import local
 from sync_server.replication.admission import admit
-from sync_server.replication.bodies import json_object
+from sync_server.replication.bodies import TELL, json_object
 from sync_server.replication.identifiers import LOCAL_PREFIX
 from sync_server.replication.incoming import Incoming, read_document
 from sync_server.replication.local import LocalWrite, read_local
@@ -63,7 +63,7 @@ def _documents(payload: Row, limit: int) -> tuple[list[Any], bool]:
     if type(documents) is not list:
         raise BadRequest("`docs` parameter must be an array.")
     if len(documents) > limit:
-        raise RequestTooLarge(f"Send {limit} documents at most at once.")
+        raise RequestTooLarge(f"Send {limit} documents at most at once. {TELL}")
     if type(new_edits) is not bool:
         raise BadRequest("`new_edits` parameter must be a boolean.")
     return documents, new_edits

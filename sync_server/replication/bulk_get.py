@@ -12,7 +12,7 @@ from flask import Blueprint, Response
 from sync_server.errors import BadRequest, IllegalDocumentId, NotFound, RequestTooLarge, SyncError
 from sync_server.replication import parameters
 from sync_server.replication.accepting import prefers_multipart
-from sync_server.replication.bodies import json_object
+from sync_server.replication.bodies import TELL, json_object
 from sync_server.replication.identifiers import document_id, revision, revision_list
 from sync_server.replication.multipart import new_boundary
 from sync_server.replication.rendering import (
@@ -70,7 +70,7 @@ def _entries(payload: dict[str, Any]) -> list[Any]:
         raise BadRequest("Missing JSON list of 'docs'.")
     limit = parts().settings.max_batch_documents
     if len(entries) > limit:
-        raise RequestTooLarge(f"Ask for {limit} revisions at most at once.")
+        raise RequestTooLarge(f"Ask for {limit} revisions at most at once. {TELL}")
     return entries
 
 

@@ -8,6 +8,7 @@ edits a document here gets a 413.
 
 from __future__ import annotations
 
+from sync_server.access.refusals import LIMITS
 from sync_server.errors import DocumentTooLarge
 from sync_server.replication.parsing import is_deeper
 from sync_server.settings import Settings
@@ -22,7 +23,7 @@ def over_limit(
     `fault`: what in it cannot be stored (see `parsing.encode_document`).
     """
     if fault is not None:
-        return DocumentTooLarge(_FAULTS[fault].format(write.doc_id), fault)
+        return _too_large(_FAULTS[fault].format(write.doc_id), fault)
     if len(write.body) > settings.max_document_bytes:
         return _refusal("document_bytes", write, len(write.body), settings.max_document_bytes)
     if write.attachments:
@@ -33,7 +34,7 @@ def over_limit(
         count = len(write.revisions.ids)
         return _refusal("revisions", write, count, settings.max_revisions)
     if is_deeper(write.body, settings.max_json_depth):
-        return DocumentTooLarge(
+        return _too_large(
             f"Document {write.doc_id} is nested deeper than {settings.max_json_depth} levels.",
             "depth",
         )
@@ -45,7 +46,7 @@ def _attachments_over_limit(write: RevisionWrite, settings: Settings) -> Documen
         return _refusal("attachments", write, len(write.attachments), settings.max_attachments)
     for name, sent in write.attachments.items():
         if sent.data is not None and len(sent.data) > settings.max_attachment_bytes:
-            return DocumentTooLarge(
+            return _too_large(
                 f"Attachment {name!r} of document {write.doc_id} holds {len(sent.data)} bytes, "
                 f"and {settings.max_attachment_bytes} are taken: send a smaller one.",
                 "attachment_bytes",
@@ -67,6 +68,10 @@ _WORDS = {
 
 def _refusal(code: str, write: RevisionWrite, count: int, limit: int) -> DocumentTooLarge:
     what, advice = _WORDS[code]
-    return DocumentTooLarge(
+    return _too_large(
         f"Document {write.doc_id} has {count} {what}, and {limit} are taken: {advice}.", code
     )
+
+
+def _too_large(reason: str, code: str) -> DocumentTooLarge:
+    return DocumentTooLarge(f"{reason} / {LIMITS[code].text_km}", code)

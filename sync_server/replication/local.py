@@ -14,7 +14,7 @@ from flask import Blueprint, Response, request
 from sync_server.access.accounts import Account
 from sync_server.errors import BadRequest, DocumentInvalid, DocumentTooLarge
 from sync_server.replication import parameters
-from sync_server.replication.bodies import json_value
+from sync_server.replication.bodies import TELL, json_value
 from sync_server.replication.identifiers import LOCAL_PREFIX, document_id
 from sync_server.replication.noting import Checkpoint, note_checkpoint, read_checkpoint
 from sync_server.replication.parsing import encode_document
@@ -127,7 +127,7 @@ def _split(document: Any) -> tuple[str | None, bool, bytes]:
         raise BadRequest("A local document holds an integer beyond 64 bits, or half a character.")
     limit = parts().settings.max_local_bytes
     if len(body) > limit:
-        raise DocumentTooLarge(f"A local document may hold {limit} bytes at most.")
+        raise DocumentTooLarge(f"A local document may hold {limit} bytes at most. {TELL}")
     return _revision(special.get("_rev")), special.get("_deleted") is True, body
 
 

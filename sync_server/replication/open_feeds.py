@@ -19,7 +19,10 @@ from sync_server.replication.turns import Device
 NEW_SECONDS = 5.0
 COME_BACK = 10
 
-TOO_MANY = "This device follows too many feeds here: end one of them first."
+TOO_MANY = (
+    "This tablet follows too many feeds: close the app and open it again. / "
+    "ថេប្លេតនេះបើកការតាមដានច្រើនពេក៖ សូមបិទកម្មវិធី រួចបើកវាម្តងទៀត។"
+)
 
 
 class OpenFeed:

@@ -8,7 +8,7 @@ import orjson
 from flask import Blueprint, Response
 
 from sync_server.errors import RequestTooLarge
-from sync_server.replication.bodies import json_object
+from sync_server.replication.bodies import TELL, json_object
 from sync_server.replication.identifiers import revision_list
 from sync_server.replication.rendering import json_response
 from sync_server.replication.surroundings import open_database, parts
@@ -42,5 +42,5 @@ def missing_revs(name: str) -> Response:
 def _revisions(payload: dict[str, Any]) -> dict[str, list[str]]:
     limit = parts().settings.max_batch_documents
     if len(payload) > limit:
-        raise RequestTooLarge(f"Ask for {limit} documents at most at once.")
+        raise RequestTooLarge(f"Ask for {limit} documents at most at once. {TELL}")
     return {doc_id: revision_list(doc_id, revs) for doc_id, revs in payload.items()}

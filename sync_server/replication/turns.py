@@ -40,8 +40,11 @@ NEXT_ROUND = 0.000_001
 COME_BACK = 10
 """Seconds after which a client that was sent away may ask again."""
 
-TOO_MANY = "This device has too many requests open here: send them again in a moment."
-TOO_BUSY = "The server is busy: sync again in a minute."
+TOO_MANY = (
+    "This tablet has too many requests open: it goes on by itself in a moment; if not, sync again. "
+    "/ ថេប្លេតនេះមានសំណើច្រើនពេកក្នុងពេលតែមួយ៖ វានឹងបន្តដោយខ្លួនឯងក្នុងពេលបន្តិចទៀត បើមិនបន្តទេ "
+    "សូមធ្វើសមកាលកម្មម្តងទៀត។"
+)
 
 
 class _Line:
@@ -163,7 +166,7 @@ class Turns:
                 self.give_back(device)
             raise
         if not has_come and self._step_out(line, place):
-            raise Unavailable(TOO_BUSY, retry_after=COME_BACK)
+            raise Unavailable(retry_after=COME_BACK)
 
     def _step_out(self, line: _Line, place: threading.Lock) -> bool:
         """Whether it was still waiting, and has not been given its turn meanwhile."""

@@ -31,6 +31,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from sync_server.parts import Parts
 from sync_server.replication.surroundings import EXTENSION, Runtime
+from sync_server.serving.connections import EvenServer, notice_loss
 from sync_server.serving.edge import ENDPOINT_KEY
 from sync_server.serving.http import Gateway, SyncResponse
 from sync_server.serving.lifeline import die_with_parent
@@ -156,11 +157,10 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
 
     def _listen(self, listener: Any) -> StreamServer:
         listener.setblocking(1)
-        server = StreamServer(
+        serve = EvenServer if self.cfg.workers > 1 else StreamServer
+        server = serve(
             listener, handle=partial(self.handle, listener), spawn=Pool(self.worker_connections)
         )
-        if self.cfg.workers > 1:
-            server.max_accept = 1
         server.start()
         return server
 
@@ -246,21 +246,6 @@ class SyncWorker(GeventWorker):  # type: ignore[misc]
             client.sendall(_error_answer(status, error, phrase, reason))
         except OSError:
             return
-
-
-def notice_loss(client: Any, seconds: int) -> None:
-    """Give the connection up once the other end has been silent for so long.
-
-    A tablet that drives out of range says no goodbye. What it was sent stays unacknowledged
-    (`TCP_USER_TIMEOUT`), and while nothing is sent the kernel asks whether it is still there.
-    """
-    probes = 3
-    pause = max(1, seconds // (2 * probes))
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, seconds - probes * pause))
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, pause)
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, probes)
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * seconds)
 
 
 def _error_answer(status: int, error: str, phrase: str, reason: str) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from sync_server.demo.tablet import Remote, Tablet, eventually
 from tests.clients.peer import Peer
@@ -51,6 +52,12 @@ def visit(name: str, **members: Any) -> dict[str, Any]:
     return {"_id": f"visit:{name}", "type": "visit", **members}
 
 
+def told_of(tablet: Tablet) -> dict[str, str]:
+    """Why documents were refused, by their ids, as notices on the tablet say it."""
+    docs = [tablet.get(doc_id) for doc_id in tablet.state() if doc_id.startswith("notice:")]
+    return {doc["document"]: doc["reason"] for doc in docs}
+
+
 def visits_at(remote: Remote, tablet: Tablet) -> dict[str, Any]:
     """The visits that are stored; beside them stand notices of those that are not."""
     state = tablet.remote_state(remote)
@@ -71,8 +78,9 @@ def test_a_document_over_a_limit_does_not_hold_up_the_others(
     one.put(visit("011-deep", a=[[[[[[[[[[1]]]]]]]]]]))
     one.put(visit("013-number", n=2.0**70))
     one.put(visit("014-number", n=2**65))
+    one.put(visit("015-half", text="x\ud83d"))
     pushed = one.push(narrow_remote, batch_size=10)
-    assert (pushed["docs_written"], pushed["doc_write_failures"]) == (31, 3)
+    assert (pushed["docs_written"], pushed["doc_write_failures"]) == (31, 4)
     assert {error["name"] for error in pushed["errors"]} == {"forbidden"}
     stored = visits_at(narrow_remote, one)
     assert "visit:013-number" in stored  # 1.180591620717411e+21: no integer
@@ -81,6 +89,39 @@ def test_a_document_over_a_limit_does_not_hold_up_the_others(
     one.put(visit("later"))
     assert one.push(narrow_remote)["docs_written"] == 1
     assert bulk_docs_of(one) == 1
+    one.pull(narrow_remote)
+    assert told_of(one) == {
+        "visit:007-large": "document_bytes",
+        "visit:011-deep": "depth",
+        "visit:014-number": "integers",
+        "visit:015-half": "text",
+    }
+
+
+def test_an_admin_adopts_what_was_too_large_but_nothing_that_cannot_be_stored_as_it_was_sent(
+    tablet: MakeTablet, narrow: RunningServer, narrow_remote: Remote
+) -> None:
+    one, name = tablet(), narrow_remote.url.rpartition("/")[2]
+    one.put(visit("large", text="x" * 20_000))
+    one.put(visit("number", n=2**65))
+    one.put(visit("half", text="x\ud83d"))
+    one.push(narrow_remote)
+    root = f"{narrow.url}/api/{name}/quarantine"
+    page = requests.get(root, auth=narrow.admin, timeout=60).json()["entries"]
+    answers = {
+        entry["doc_id"]: requests.post(
+            f"{root}/{entry['number']}/adopt", json={}, auth=narrow.admin, timeout=60
+        )
+        for entry in page
+    }
+    assert answers["visit:large"].status_code == 200
+    for doc_id in ("visit:number", "visit:half"):
+        assert answers[doc_id].status_code == 400
+        assert "return it to its author" in answers[doc_id].text
+    one.pull(narrow_remote)
+    assert one.get("visit:large")["text"] == "x" * 20_000
+    assert told_of(one) == {"visit:number": "integers", "visit:half": "text"}
+    assert len(visits_at(narrow_remote, one)) == 1
 
 
 @RELEASES

@@ -124,6 +124,22 @@ def test_integers_beyond_64_bits_are_refused_with_their_document(small: WireData
     assert local.status_code == 400
 
 
+def test_half_a_character_is_refused_with_its_document(small: WireDatabase) -> None:
+    """As JavaScript sends a text that was cut in the middle of an emoji."""
+    assert push(small, revision("within", A, text="\U0001f600")) == []
+    for name, members in (("value", {"text": "x\ud83d"}), ("key", {"a": {"\udc00": 1}})):
+        (row,) = push(small, revision(f"half-{name}", A, **members))
+        assert (row["id"], row["error"]) == (f"half-{name}", "forbidden")
+        assert kept(small, f"half-{name}") == ["text"]
+    assert small.put("/edited", json={"text": "\ud83d"}).status_code == 400
+    edited = small.post("/_bulk_docs", json={"docs": [{"_id": "edited", "text": "\ud83d"}]})
+    assert edited.json()[0]["error"] == "document_too_large"
+    for doc in ({"_id": "x\ud83d"}, {"_id": "x", "_\ud83d": 1}, {"_id": "_local/x", "t": "\ud83d"}):
+        refused = small.post("/_bulk_docs", json={"docs": [doc]})
+        assert (refused.status_code, refused.json()["error"]) != (500, "")
+        assert refused.status_code == 400
+
+
 def test_length_of_a_history(small: WireDatabase) -> None:
     limit = LIMITS["max_revisions"]
     ids = [f"{number:032x}" for number in range(limit + 1)]
@@ -301,6 +317,45 @@ def test_requests_of_a_device_that_are_open_at_once(
         connection.sendall(b"}")
         assert connection.recv(20).startswith(b"HTTP/1.1 201")
     assert ask().status_code == 200
+
+
+@pytest.fixture
+def slow_tablet() -> Iterator[tuple[WireDatabase, WireDatabase]]:
+    """A tablet of a service that takes little in a minute or a day, and the same for an admin."""
+    limits = {"max_device_requests_per_minute": "20", "max_device_documents_per_day": "3"}
+    with RunningServer(web_workers="1", **limits) as running:
+        database = WireDatabase(Wire(running.url + "/db", running.admin), fresh_name())
+        assert database.put().status_code == 201
+        running.account("sok", "a-cew-password", ("cew",), (database.name,))
+        token = running.command("account", "token", "sok", "tablet-1").strip()
+        yield WireDatabase(Wire(database.wire.root, ("sok", token)), database.name), database
+
+
+def check_sent_away(answer: requests.Response) -> None:
+    assert (answer.status_code, answer.json()["error"]) == (503, "service_unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    english, khmer = answer.json()["reason"].split(" / ")
+    assert "tablet" in english and "ថេប្លេត" in khmer
+
+
+def test_requests_of_a_device_in_a_minute(
+    slow_tablet: tuple[WireDatabase, WireDatabase],
+) -> None:
+    tablet, admin = slow_tablet
+    answers = [tablet.get() for _ in range(30)]
+    assert [answer.status_code for answer in answers[:20]] == [200] * 20
+    check_sent_away(answers[-1])
+    assert all(admin.get().status_code == 200 for _ in range(30))
+
+
+def test_revisions_that_a_device_may_write_in_a_day(
+    slow_tablet: tuple[WireDatabase, WireDatabase],
+) -> None:
+    tablet, admin = slow_tablet
+    tablet.graft(*(revision(f"visit:{n}", A, type="visit") for n in range(3)))
+    check_sent_away(tablet.put("/visit:more", json={"type": "visit"}))
+    assert tablet.changes()["pending"] == 0
+    assert admin.put("/visit:more", json={"type": "visit"}).status_code == 201
 
 
 def test_revisions_that_a_device_may_write(

@@ -80,7 +80,7 @@ def patiently(attempt: Callable[[], object]) -> None:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
             if time.monotonic() > deadline:
-                raise Unavailable("The database is busy: sync again in a minute.") from error
+                raise Unavailable from error
             time.sleep(pause)
             pause = min(pause * 1.5, 0.01)
         else:

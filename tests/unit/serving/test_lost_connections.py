@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sync_server.serving.gunicorn_worker import notice_loss
+from sync_server.serving.connections import notice_loss
 
 
 @pytest.fixture
