@@ -54,8 +54,8 @@ def visit(name: str, **members: Any) -> dict[str, Any]:
 
 def told_of(tablet: Tablet) -> dict[str, str]:
     """Why documents were refused, by their ids, as notices on the tablet say it."""
-    docs = [tablet.get(doc_id) for doc_id in tablet.state() if doc_id.startswith("notice:")]
-    return {doc["document"]: doc["reason"] for doc in docs}
+    found = [tablet.find(doc_id) for doc_id in tablet.state() if doc_id.startswith("notice:")]
+    return {doc["document"]: doc["reason"] for doc in found if doc is not None}
 
 
 def visits_at(remote: Remote, tablet: Tablet) -> dict[str, Any]:
