@@ -11,7 +11,6 @@ database calls known is no news, whoever may write it: that is what a client is 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 from sync_server.access.accounts import Account
