@@ -6,6 +6,7 @@ Run by the supervisor as `python -m sync_server.serving.worker`.
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import signal
 import threading
@@ -88,6 +89,9 @@ def main() -> int:
     settings = Settings.from_environment()
     logs.configure(settings.log_format, settings.log_level)
     parts = open_parts(settings, migrate=False)
+    # What was imported stays: without this a tenth of the intake's time goes into looking at it.
+    gc.collect()
+    gc.freeze()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: parts.stopping.set())
     try:
