@@ -253,13 +253,17 @@ def test_a_tablet_that_goes_on_from_a_losing_leaf_is_merged_against_that_leaf(
 def test_a_tablet_whose_clock_says_2031_does_not_win_for_ever(
     tablet: MakeTablet, remote: Remote, doc_id: str
 ) -> None:
-    honest, lying = tablet(), tablet()
-    share(remote, doc_id, honest, lying)
-    for year, hour in ((2031, 10), (2032, 11)):
+    third, honest, lying = tablet(), tablet(), tablet()
+    share(remote, doc_id, third, honest, lying)
+    for year, hour in ((2031, 10), (2032, 13)):
+        # Whose clock is wrong is told by what a third tablet has noted before.
+        edit(third, doc_id, 3, hour, members_total=hour)
+        for one in (third, lying, honest):
+            one.sync(remote)
         at = f"{year}-01-01T00:00:00+07:00"
         edit(lying, doc_id, 1, phone="+85511111111", captured_at=at)
-        edit(honest, doc_id, 2, hour, phone=f"+855222222{hour}")
-        assert settled(remote, doc_id, lying, honest)["phone"] == f"+855222222{hour}"
+        edit(honest, doc_id, 2, hour + 1, phone=f"+855222222{hour}")
+        assert settled(remote, doc_id, lying, honest, third)["phone"] == f"+855222222{hour}"
 
 
 def test_two_processes_that_resolve_the_same_write_the_same(
