@@ -165,6 +165,22 @@ def _area(
     return next((area for area in found if area is not None), None)
 
 
+def parents_among(stored: Stored, places: Places, documents: Sequence[Sent]) -> dict[str, str]:
+    """Where the document stands, stored or sent along, that each of these says it belongs to,
+    wherever it stands itself; those are left out that name nothing known.
+    """
+    sent = {doc_id: fields or {} for doc_id, fields in documents}
+    named = {
+        doc_id: (_area(name, sent, stored, places) for name in references(doc_id, fields))
+        for doc_id, fields in sent.items()
+    }
+    found = {
+        doc_id: next((area for area in areas if area is not None), None)
+        for doc_id, areas in named.items()
+    }
+    return {doc_id: area for doc_id, area in found.items() if area is not None}
+
+
 def says_where(doc_id: str) -> bool:
     """Whether a document of this type may say where it belongs."""
     return kind(doc_id) in BY_VILLAGE or names_others(doc_id)

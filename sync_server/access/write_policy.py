@@ -3,7 +3,8 @@ account's grants, and what storage says of the document.
 
     by name     design documents, reviews and notices; types that the role does not write;
                 an id that does not begin with the document's type
-    by place    an area that no grant covers: of the stored document, else where it would stand
+    by place    an area that no grant covers: of the stored document, else where it would stand;
+                and that of what an edit makes it belong to
     by time     captured after the grant had ended, or sent too long after; captured before a
                 tablet that had been revoked was enrolled again
     by number   a generation far above the highest known
@@ -131,6 +132,13 @@ class WritePolicy:
         if draft.generation > jump and draft.generation > _highest(stored) + jump:
             return GENERATION
         return None
+
+    def refuse_parent(self, draft: Draft, area: str) -> Reason | None:
+        """Why an edit is refused that makes the document belong to what stands in that area."""
+        kind = draft.doc_id.partition(":")[0]
+        if area.startswith(self._areas[kind]) and area[:1] != "@":
+            return None
+        return self._refuse_place(draft, kind, area, None)
 
     def _refuse_place(
         self, draft: Draft, kind: str, area: str, stored: DocumentState | None

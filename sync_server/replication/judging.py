@@ -18,6 +18,7 @@ from sync_server.access.placing import (
     Stored,
     author_of,
     names,
+    parents_among,
     place_among,
     states_of,
     stored_of,
@@ -142,7 +143,12 @@ class _Judge:
             Case(one.write, _draft(one, self._new_edits), areas[doc_id], stored[doc_id])
             for one, (doc_id, _) in zip(incoming, sent, strict=True)
         ]
-        reasons = [self._reason(case.draft, case.area, case.state) for case in cases]
+        parents = parents_among(stored, self._places, sent)
+        reasons = [
+            self._reason(case.draft, case.area, case.state)
+            or self._refuse_parent(case, parents.get(case.draft.doc_id))
+            for case in cases
+        ]
         found = [
             Verdict(case.area, reason, reason)
             for case, reason in zip(cases, self._judge_authors(cases, reasons), strict=True)
@@ -172,6 +178,14 @@ class _Judge:
             else verdict
             for case, verdict in zip(cases, found, strict=True)
         ]
+
+    def _refuse_parent(self, case: Case, area: str | None) -> Reason | None:
+        """Why an edit is refused that takes the document to what stands in that area, to which the
+        intake would move it. A new document stands there already.
+        """
+        if case.state is None or area in (None, case.area):
+            return None
+        return self._policy.refuse_parent(case.draft, area)
 
     def _reason(self, draft: Draft, area: str, state: DocumentState | None) -> Reason | None:
         return self._policy.refuse_name(draft) or self._policy.refuse(draft, area, state)

@@ -88,7 +88,7 @@ def kill_again_and_again(
             checked[index] += len(acknowledged)
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("strike", "times"),
     [(kill_workers, WORKER_KILLS), (kill_everything, WHOLE_KILLS)],

@@ -93,7 +93,7 @@ def test_a_large_answer_is_whole(filled: RunningServer) -> None:
 
 
 def test_a_large_push_gives_back_the_memory_it_took(filled: RunningServer) -> None:
-    small = [{"_id": f"small{n}", "x": "y" * 1000} for n in range(20_000)]
+    small = [{"_id": f"small{n}", "x": "y" * 2000} for n in range(10_000)]
     before = _memory(filled)
     for _ in range(2):  # the second time each is a conflict
         assert _post(filled, "/_bulk_docs", {"docs": small}).status_code == 201

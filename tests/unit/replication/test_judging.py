@@ -225,3 +225,30 @@ def test_a_stub_of_a_document_out_of_sight_is_answered_as_one_of_nothing(service
     ]
     assert alone[0].status_code == alone[1].status_code == 412
     assert alone[0].get_json() == alone[1].get_json()
+
+
+def edit_of(document: dict[str, Any], **members: Any) -> dict[str, Any]:
+    return {
+        **document,
+        **members,
+        "_rev": "2-b",
+        "_revisions": {"start": 2, "ids": ["b", "a"]},
+    }
+
+
+def test_an_edit_takes_a_document_to_no_household_out_of_reach(service: Service) -> None:
+    """The intake would move it there, to be read by those who work there."""
+    ours, theirs = household("household:ours", HERE), household("household:theirs", THERE)
+    service.push("root", ours, household("household:other", HERE), theirs)
+    proposal = {"_id": "proposal:1", "type": "proposal", "household": "household:ours"}
+    visit = {"_id": "visit:1", "type": "visit", "proposal": "proposal:1"}
+    assert service.push("sok", proposal, visit) == []
+
+    (row,) = service.push("sok", edit_of(proposal, household="household:theirs"))
+    assert (row["error"], service.db.get("proposal:1").rev) == ("forbidden", "1-a")
+    assert [entry.reason for entry in service.kept("proposal:1")] == ["outside"]
+    (row,) = service.push("sok", edit_of(visit, household="household:theirs"))
+    assert (row["error"], service.db.get("visit:1").rev) == ("forbidden", "1-a")
+
+    assert service.push("sok", edit_of(proposal, household="household:other")) == []
+    assert service.push("sok", edit_of(visit, household="household:not-here-yet")) == []
