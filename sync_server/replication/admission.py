@@ -71,7 +71,7 @@ def _store(
     """Write what may be; answers of all rows."""
     taken = [
         # What is stored keeps its area, even if it came or moved in the meantime.
-        one.write._replace(area_if_new=verdict.area)
+        one.write.beginning_in(verdict.area)
         for one, verdict in rows
         if verdict.is_taken
     ]

@@ -111,7 +111,9 @@ def _described(attachments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _take_special(document: dict[str, Any]) -> dict[str, Any]:
     """Take the underscore members out of the document. Raises DocumentInvalid."""
-    special = {key: document.pop(key) for key in [k for k in document if k[:1] == "_"]}
+    special = {key: value for key, value in document.items() if key[:1] == "_"}
+    for key in special:
+        del document[key]
     if not _KNOWN.issuperset(special):
         unknown = min(special.keys() - _KNOWN)
         raise DocumentInvalid(f"Bad special document member: {unknown}")

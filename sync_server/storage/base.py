@@ -112,6 +112,10 @@ class RevisionWrite(NamedTuple):
         """Where a document stands that this write begins."""
         return self.area_if_new if self.area is None else self.area
 
+    def beginning_in(self, area: str) -> RevisionWrite:
+        """The same write, which puts the document there if it is new."""
+        return RevisionWrite(*self[:-1], area)
+
 
 class WriteResult(NamedTuple):
     """What became of one `RevisionWrite`, in the order they were given."""
