@@ -32,6 +32,9 @@ REVIEW, NOTICE = "review:", "notice:"
 BY_VILLAGE = (HOUSEHOLD, TRAINING)
 """Types of documents that stand where a village is, the member `village`."""
 
+OWNERS = (HOUSEHOLD, PROPOSAL, TRAINING)
+"""Types of documents that others may name as what they belong to."""
+
 _CAPTURED = (HOUSEHOLD, TRAINING, PROPOSAL, VISIT, DELIVERY, ATTENDANCE, CONTEST)
 _REFERENCES: Mapping[str, Sequence[tuple[str, Sequence[str]]]] = {
     PROPOSAL: [("household", [HOUSEHOLD])],
@@ -159,26 +162,28 @@ def _area(
     fields = sent.get(doc_id)
     if fields is None:
         return None
+    return _target(doc_id, fields, sent, stored, places)
+
+
+def targets_among(stored: Stored, places: Places, documents: Sequence[Sent]) -> list[str | None]:
+    """For each document in turn, where it says that it belongs, wherever it stands: the area of a
+    village, or of what it names that is stored or was sent along; None for nothing known.
+    """
+    sent = {doc_id: fields or {} for doc_id, fields in documents}
+    return [_target(doc_id, fields or {}, sent, stored, places) for doc_id, fields in documents]
+
+
+def _target(
+    doc_id: str,
+    fields: Mapping[str, Any],
+    sent: Mapping[str, Mapping[str, Any]],
+    stored: Stored,
+    places: Places,
+) -> str | None:
     if kind(doc_id) in BY_VILLAGE:
         return village_area(fields, places)
     found = (_area(name, sent, stored, places) for name in references(doc_id, fields))
     return next((area for area in found if area is not None), None)
-
-
-def parents_among(stored: Stored, places: Places, documents: Sequence[Sent]) -> dict[str, str]:
-    """Where the document stands, stored or sent along, that each of these says it belongs to,
-    wherever it stands itself; those are left out that name nothing known.
-    """
-    sent = {doc_id: fields or {} for doc_id, fields in documents}
-    named = {
-        doc_id: (_area(name, sent, stored, places) for name in references(doc_id, fields))
-        for doc_id, fields in sent.items()
-    }
-    found = {
-        doc_id: next((area for area in areas if area is not None), None)
-        for doc_id, areas in named.items()
-    }
-    return {doc_id: area for doc_id, area in found.items() if area is not None}
 
 
 def says_where(doc_id: str) -> bool:

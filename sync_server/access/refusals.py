@@ -39,6 +39,12 @@ SERVER = Reason(
     "an administrator.",
     "មានតែម៉ាស៊ីនមេទេដែលសរសេរលទ្ធផលពិនិត្យ និងសេចក្តីជូនដំណឹង។ សូមធ្វើបច្ចុប្បន្នភាពកម្មវិធី ឬប្រាប់អ្នកគ្រប់គ្រង។",
 )
+MERGED = Reason(
+    "merged",
+    "Only the server says of a deletion that it was merged into another revision. Update the app, "
+    "or tell an administrator.",
+    "មានតែម៉ាស៊ីនមេទេដែលកត់ត្រាថាការលុបត្រូវបានបញ្ចូលទៅក្នុងកំណែផ្សេង។ សូមធ្វើបច្ចុប្បន្នភាពកម្មវិធី ឬប្រាប់អ្នកគ្រប់គ្រង។",
+)
 TYPE = Reason(
     "type",
     "Your role does not write documents of this type. If you need to, ask an administrator.",
@@ -168,6 +174,7 @@ REASONS: Mapping[str, Reason] = {
     for reason in (
         DESIGN,
         SERVER,
+        MERGED,
         TYPE,
         PREFIX,
         OUTSIDE,

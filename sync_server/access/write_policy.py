@@ -2,9 +2,10 @@
 account's grants, and what storage says of the document.
 
     by name     design documents, reviews and notices; types that the role does not write;
-                an id that does not begin with the document's type
+                an id that does not begin with the document's type; a deletion that says that
+                it was merged, as the server's do
     by place    an area that no grant covers: of the stored document, else where it would stand;
-                and that of what an edit makes it belong to
+                and that to which an edit would move it
     by time     captured after the grant had ended, or sent too long after; captured before a
                 tablet that had been revoked was enrolled again
     by number   a generation far above the highest known
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from conflict.branches import MERGED_INTO
 from conflict.revision import generation
 from sync_server.access.accounts import Account
 from sync_server.access.areas import covers
@@ -32,6 +34,7 @@ from sync_server.access.refusals import (
     ENDED,
     GENERATION,
     LATE,
+    MERGED,
     OUTSIDE,
     PREFIX,
     SERVER,
@@ -105,9 +108,10 @@ class WritePolicy:
         kind, colon, _ = draft.doc_id.partition(":")
         if self.is_replicator or not self._grants.get(kind) or not colon:
             return self._refuse_strange(draft.doc_id)
-        if not draft.deleted and draft.fields.get("type") != kind:
-            return PREFIX
-        return None
+        if draft.deleted:
+            # It would make the resolver pass over the branch that it ends.
+            return MERGED if MERGED_INTO in draft.fields else None
+        return None if draft.fields.get("type") == kind else PREFIX
 
     def _refuse_strange(self, doc_id: str) -> Reason | None:
         if doc_id.startswith(DESIGN_PREFIX):
@@ -122,7 +126,7 @@ class WritePolicy:
         `area`: where it stands or would stand.
         """
         kind = draft.doc_id.partition(":")[0]
-        if not area.startswith(self._areas[kind]) or area[:1] == "@":
+        if not self._covers(kind, area):
             reason = self._refuse_place(draft, kind, area, stored)
             if reason is not None:
                 return reason
@@ -133,12 +137,27 @@ class WritePolicy:
             return GENERATION
         return None
 
-    def refuse_parent(self, draft: Draft, area: str) -> Reason | None:
-        """Why an edit is refused that makes the document belong to what stands in that area."""
-        kind = draft.doc_id.partition(":")[0]
-        if area.startswith(self._areas[kind]) and area[:1] != "@":
+    def refuse_move(self, draft: Draft, area: str, target: str) -> Reason | None:
+        """Why a document that stands in this area may not be taken to that one, where the intake
+        would move it. A household may move to any village, and takes along what belongs to it; but
+        only by one who works where it stands, not by one who did.
+        """
+        if target == area:
             return None
-        return self._refuse_place(draft, kind, area, None)
+        kind = draft.doc_id.partition(":")[0]
+        if not self._covers(kind, area):
+            return self._refuse_place(draft, kind, area, None) or ENDED
+        if kind in ("household", "training") or self._covers(kind, target):
+            return None
+        return self._refuse_place(draft, kind, target, None)
+
+    def writes_in(self, doc_id: str, area: str) -> bool:
+        """Whether a document of this type may be written in that area now."""
+        kind = doc_id.partition(":")[0]
+        return kind in self._areas and self._covers(kind, area)
+
+    def _covers(self, kind: str, area: str) -> bool:
+        return area.startswith(self._areas[kind]) and area[:1] != "@"
 
     def _refuse_place(
         self, draft: Draft, kind: str, area: str, stored: DocumentState | None

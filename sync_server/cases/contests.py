@@ -179,12 +179,15 @@ def _record(connection: Connection, database: str, contest: Contest, number: int
     )
 
 
-def withdraw(connection: Connection, database: str, doc_id: str, now: int) -> None:
-    """The author takes the contest back: its case is moot, unless something else holds it open."""
+def withdraw(connection: Connection, database: str, doc_id: str, by: str, now: int) -> None:
+    """The author takes the contest back: its case is moot, unless something else holds it open.
+    Nobody else can: where another account deletes the document, the case stays as it is.
+    """
     row = connection.execute(
         select(contests.c.case_number, contests.c.account).where(
             contests.c.database == database,
             contests.c.contest == doc_id,
+            contests.c.account == by,
             contests.c.withdrawn.is_(False),
         )
     ).first()

@@ -7,7 +7,7 @@ the versions it had.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 from sync_server.access import audit
 from sync_server.cases import filing
 from sync_server.cases.filing import Filed
+from sync_server.cases.outbox import unwritten
 from sync_server.cases.records import (
     BASE,
     CLAIM,
@@ -33,6 +34,9 @@ from sync_server.cases.records import (
     with_role,
 )
 from sync_server.cases.tables import cases, contests, one_writer
+
+STORED_WITHIN_MS = 60_000
+"""For how long a stage may still see the leaves of before a decision that is stored already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ def keep(connection: Connection, database: str, findings: Sequence[Finding], now
     """Open a case for each finding, or bring the open one up to date; answers their numbers."""
     one_writer(connection, cases)
     known = latest(connection, database, [finding.document for finding in findings])
-    fresh = [one for one in findings if _is_new(one, known.get(one.document))]
+    lost = _decided_and_lost(connection, known.values(), now)
+    fresh = [one for one in findings if _is_new(one, known.get(one.document), lost)]
     numbers = _open(connection, database, fresh, now)
     for finding in findings:
         if finding.document not in numbers:
@@ -75,11 +80,26 @@ def keep(connection: Connection, database: str, findings: Sequence[Finding], now
     return [numbers[finding.document] for finding in findings]
 
 
-def _is_new(finding: Finding, last: Case | None) -> bool:
-    """Whether the last case of the document is about something else."""
+def _is_new(finding: Finding, last: Case | None, lost: Collection[int]) -> bool:
+    """Whether the last case of the document is about something else, or was decided in vain."""
     if last is None or last.state == OPEN:
         return last is None
-    return last.leaves != finding.revs or (last.state == SETTLED and finding.reason == CONTESTED)
+    if last.state != SETTLED or last.leaves != finding.revs:
+        return last.leaves != finding.revs
+    return finding.reason == CONTESTED or last.number in lost
+
+
+def _decided_and_lost(connection: Connection, last: Iterable[Case], now: int) -> set[int]:
+    """Cases that were decided so long ago that what was decided stands, if it ever will.
+
+    Where their leaves are there all the same, the documents were put back to a time before it.
+    """
+    old = [
+        case.number
+        for case in last
+        if case.state == SETTLED and now - (case.closed_at or now) > STORED_WITHIN_MS
+    ]
+    return set(old) - unwritten(connection, old) if old else set()
 
 
 def _open(

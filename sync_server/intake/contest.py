@@ -46,7 +46,8 @@ def take_up_contests(intake: Intake, arrivals: Sequence[Arrival]) -> None:
 def _withdraw(intake: Intake, arrival: Arrival, is_known: bool) -> None:
     if is_known:
         with intake.sql.begin() as connection:
-            contests.withdraw(connection, intake.database.name, arrival.doc_id, intake.now())
+            by = arrival.winner.origin.account
+            contests.withdraw(connection, intake.database.name, arrival.doc_id, by, intake.now())
     notices.withdraw(intake, REFUSED, [arrival.doc_id])
 
 

@@ -12,20 +12,23 @@ from typing import Any, NamedTuple
 import orjson
 
 from sync_server.access.accounts import Account
+from sync_server.access.areas import is_personal
 from sync_server.access.permissions import replicates_whole
 from sync_server.access.placing import (
+    OWNERS,
     Sent,
     Stored,
     author_of,
     names,
-    parents_among,
     place_among,
     states_of,
     stored_of,
+    targets_among,
 )
 from sync_server.access.refusals import LIMITS, OUTSIDE, TAKEN, Reason
 from sync_server.access.write_policy import Draft, Limits, WritePolicy
 from sync_server.errors import Conflict, MissingStub, SyncError
+from sync_server.intake import belongings
 from sync_server.replication.incoming import Incoming
 from sync_server.replication.surroundings import parts
 from sync_server.storage.base import Database, DocumentState, Revision, RevisionWrite
@@ -143,12 +146,12 @@ class _Judge:
             Case(one.write, _draft(one, self._new_edits), areas[doc_id], stored[doc_id])
             for one, (doc_id, _) in zip(incoming, sent, strict=True)
         ]
-        parents = parents_among(stored, self._places, sent)
+        targets = targets_among(stored, self._places, sent)
         reasons = [
-            self._reason(case.draft, case.area, case.state)
-            or self._refuse_parent(case, parents.get(case.draft.doc_id))
-            for case in cases
+            self._reason(case.draft, case.area, case.state) or self._refuse_move(case, target)
+            for case, target in zip(cases, targets, strict=True)
         ]
+        reasons = self._refuse_awaited(cases, reasons)
         found = [
             Verdict(case.area, reason, reason)
             for case, reason in zip(cases, self._judge_authors(cases, reasons), strict=True)
@@ -179,13 +182,41 @@ class _Judge:
             for case, verdict in zip(cases, found, strict=True)
         ]
 
-    def _refuse_parent(self, case: Case, area: str | None) -> Reason | None:
-        """Why an edit is refused that takes the document to what stands in that area, to which the
-        intake would move it. A new document stands there already.
-        """
-        if case.state is None or area in (None, case.area):
+    def _refuse_move(self, case: Case, target: str | None) -> Reason | None:
+        """Why a document is refused for what it says of where it belongs."""
+        if target is None or (case.state is None and target == case.area):
             return None
-        return self._policy.refuse_parent(case.draft, area)
+        return self._policy.refuse_move(case.draft, case.area, target)
+
+    def _refuse_awaited(
+        self, cases: Sequence[Case], reasons: Sequence[Reason | None]
+    ) -> list[Reason | None]:
+        """The reasons, with those of new documents that others wait for which stand elsewhere:
+        the intake would take them from where they are to whoever has made up what they name.
+        """
+        new = [
+            case.draft.doc_id
+            for case, reason in zip(cases, reasons, strict=True)
+            if reason is None and case.state is None and case.draft.doc_id.startswith(OWNERS)
+        ]
+        out_of_reach = self._awaited_elsewhere(new) if new else set()
+        return [
+            OUTSIDE if case.draft.doc_id in out_of_reach else reason
+            for case, reason in zip(cases, reasons, strict=True)
+        ]
+
+    def _awaited_elsewhere(self, doc_ids: Sequence[str]) -> set[str]:
+        with parts().sql.connect().execution_options(read_only=True) as connection:
+            waiting = belongings.belonging_to(connection, self._whole.name, doc_ids)
+            owners = belongings.owners_of(connection, self._whole.name, waiting)
+        states = states_of(self._whole, waiting)
+        return {
+            owner
+            for doc_id, state in states.items()
+            if state is not None and not is_personal(state.area)
+            if not self._policy.writes_in(doc_id, state.area)
+            for owner in owners[doc_id]
+        }.intersection(doc_ids)
 
     def _reason(self, draft: Draft, area: str, state: DocumentState | None) -> Reason | None:
         return self._policy.refuse_name(draft) or self._policy.refuse(draft, area, state)

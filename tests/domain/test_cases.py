@@ -11,6 +11,7 @@ import pytest
 
 from sync_server.access import audit
 from sync_server.cases import queries
+from sync_server.cases.opening import STORED_WITHIN_MS
 from sync_server.cases.queries import Filter
 from sync_server.cases.reading import read
 from sync_server.cases.records import Case, CaseVersion
@@ -680,4 +681,22 @@ def test_a_decision_that_cannot_be_written_opens_its_case_again(
     programme.sweep()
     assert page(programme) == []  # the photo is gone from both branches: nothing is in question
     assert "_server case.fail" in audited(programme)
+    assert len(programme.live(DOC)) == 1
+
+
+def test_a_conflict_that_a_restore_brought_back_is_a_case_again(
+    programme: Programme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The documents were put back to before a decision that SQL holds to be stored."""
+    two_names(programme)
+    with monkeypatch.context() as patched:
+        patched.setattr("sync_server.cases.outbox._store", lambda *_: {})
+        ok(decide(programme, the_case(programme), version="2-c"))
+    programme.sweep()
+    assert len(programme.live(DOC)) == 2
+    assert page(programme) == []  # a stage may see what was there before the decision
+    programme.clock += 2 * STORED_WITHIN_MS
+    programme.sweep()
+    assert the_case(programme).leaves == ["2-b", "2-c"]
+    ok(decide(programme, the_case(programme), version="2-c"))
     assert len(programme.live(DOC)) == 1

@@ -264,6 +264,15 @@ def test_a_withdrawn_contest_closes_its_case(programme: Programme) -> None:
     assert audited(programme)[-2:] == ["sok case.withdraw", "_server case.obsolete"]
 
 
+def test_who_deletes_anothers_contest_withdraws_nothing(programme: Programme) -> None:
+    two_phones(programme)
+    doc_id = contest(programme)
+    programme.push(doc_id, "2-b", "1-a", account="dara", deleted=True)
+    programme.intake()
+    assert the_case(programme).state == "open"
+    assert "sok case.withdraw" not in audited(programme)
+
+
 def test_a_contest_joins_the_case_that_is_open(programme: Programme) -> None:
     two_phones(programme)
     present = programme.body(DOC)

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 
 from sync_server.app import create_app
+from sync_server.intake import belongings
 from sync_server.parts import Parts
 from sync_server.quarantine import entries
 from sync_server.quarantine.entries import Entry
@@ -252,3 +253,65 @@ def test_an_edit_takes_a_document_to_no_household_out_of_reach(service: Service)
 
     assert service.push("sok", edit_of(proposal, household="household:other")) == []
     assert service.push("sok", edit_of(visit, household="household:not-here-yet")) == []
+
+
+def test_one_document_twice_in_a_batch_goes_nowhere_else(service: Service) -> None:
+    service.push("root", household("household:ours", HERE), household("household:theirs", THERE))
+    own = {"_id": "visit:1", "type": "visit", "household": "household:ours"}
+    (row,) = service.push("sok", own, edit_of(own, household="household:theirs"))
+    assert (row["rev"], row["error"]) == ("2-b", "forbidden")
+    assert service.push("sok", edit_of(own, note="fine")) == []
+    sibling = {**edit_of(own), "_rev": "1-f", "_revisions": {"start": 1, "ids": ["f"]}}
+    foreign = edit_of(own, household="household:theirs")
+    foreign["_revisions"]["ids"][0] = foreign["_rev"] = "c"
+    foreign["_rev"] = "2-c"
+    (row,) = service.push("sok", foreign, sibling)
+    assert (row["rev"], row["error"]) == ("2-c", "forbidden")
+
+
+def test_what_others_wait_for_elsewhere_is_not_made_up_here(service: Service) -> None:
+    """The intake would bring them here, out of the sight of those whose they are."""
+    waiting = {"_id": "visit:1", "type": "visit", "household": "household:awaited"}
+    service.push("root", waiting)
+    belongings.note(service.parts.sql, service.name, {"visit:1": ["household:awaited"]})
+    service.db.relocate({"visit:1": THERE}, origin=Origin())
+    (row,) = service.push(
+        "sok", household("household:awaited", HERE), household("household:2", HERE)
+    )
+    assert (row["id"], row["error"]) == ("household:awaited", "forbidden")
+    assert [entry.reason for entry in service.kept("household:awaited")] == ["outside"]
+
+    service.db.relocate({"visit:1": HERE}, origin=Origin())
+    assert service.push("sok", household("household:awaited", HERE)) == []
+
+
+def test_who_worked_in_an_area_moves_nothing_out_of_it(service: Service) -> None:
+    """What was captured before a grant ended is taken, but where it stood."""
+    service.push("root", household("household:1", THERE), household("household:ours", HERE))
+    visit = {"_id": "visit:1", "type": "visit", "household": "household:1"}
+    service.push("root", visit)
+    grants = service.parts.grants
+    number = grants.give("sok", "cew", service.name, THERE).number
+    both = household("household:2", THERE)
+    assert service.push("sok", both, edit_of(both, village=f"{HERE}01")) == []
+    grants.end(number)
+    early = {"captured_at": "2001-01-01T00:00:00Z"}
+    moved = edit_of(household("household:1", THERE), village=f"{HERE}01", **early)
+    taken = edit_of(visit, household="household:ours", **early)
+    rows = service.push("sok", moved, taken)
+    assert [(row["id"], row["error"]) for row in rows] == [
+        ("household:1", "forbidden"),
+        ("visit:1", "forbidden"),
+    ]
+    assert service.push("sok", edit_of(household("household:1", THERE), phone="012", **early)) == []
+
+
+def test_only_the_server_says_of_a_deletion_that_it_was_merged(service: Service) -> None:
+    """The resolver would pass over the branch that it ends, and over whoever wrote it."""
+    service.push("root", household("household:1", HERE))
+    forged = {"_id": "household:1", "_deleted": True, "merged_into": "2-x"}
+    (row,) = service.push("sok", edit_of(forged))
+    assert row["error"] == "forbidden"
+    assert [entry.reason for entry in service.kept("household:1")] == ["merged"]
+    plain = {"_id": "household:1", "_deleted": True}
+    assert service.push("sok", edit_of(plain)) == []
