@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 
 from sync_server.access import audit
 from sync_server.cases import telling
+from sync_server.cases.audience import within_reach
 from sync_server.cases.filing import swap_leaves
 from sync_server.cases.records import OPEN, SETTLED, open_cases
 from sync_server.cases.tables import case_decisions, cases
@@ -157,9 +158,10 @@ def _write(sql: Engine, database: Database, entries: Sequence[Entry]) -> dict[in
     for origin, group in groupby(entries, key=lambda entry: entry.origin):
         failed.update(_store(database, list(group), origin))
     done = [entry for entry in entries if entry.number not in failed]
+    told = [(entry.document, notice) for entry in done for notice in entry.told]
     notices = telling.writes(
         database,
-        [notice for entry in done for notice in entry.told],
+        within_reach(sql, database, told, entries[-1].origin.received_at),
         [doc_id for entry in done for doc_id in entry.withdrawn],
     )
     database.bulk_docs(

@@ -11,6 +11,7 @@ from conflict.resolution import DELETED, RESOLVER, Case, Plan
 from sync_server.access.areas import office_of
 from sync_server.branches import Disputed
 from sync_server.cases import opening, overrides, telling
+from sync_server.cases.audience import within_reach
 from sync_server.cases.opening import Finding
 from sync_server.cases.outbox import unwritten
 from sync_server.cases.overrides import NotTaken
@@ -170,8 +171,9 @@ def overridden(intake: Intake, plans: Sequence[tuple[Disputed, Plan]]) -> list[R
     if not rows:
         return []
     overrides.keep(intake.sql, intake.database.name, rows, intake.now())
-    told = [notice for one, plan in plans for notice in _notices(intake, one, plan)]
-    return telling.writes(intake.database, told) if told else []
+    told = [(one.doc_id, notice) for one, plan in plans for notice in _notices(intake, one, plan)]
+    heard = within_reach(intake.sql, intake.database, told, intake.now())
+    return telling.writes(intake.database, heard) if heard else []
 
 
 def _kept(one: Disputed, override: Override) -> dict[str, object]:

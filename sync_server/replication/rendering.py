@@ -14,7 +14,7 @@ from flask import Response
 from sync_server.errors import NotFound, SyncError
 from sync_server.replication.identifiers import split_revision
 from sync_server.replication.lean_flask import WholeResponse
-from sync_server.replication.surroundings import in_turns
+from sync_server.replication.surroundings import in_turns, while_allowed
 from sync_server.storage.base import AttachmentInfo, Database, Leaf, Revision, Revisions
 
 WHOLE_BYTES = 1024 * 1024
@@ -47,7 +47,7 @@ def stream_response(
         ("Cache-Control", "must-revalidate"),
         ("X-Accel-Buffering", "no"),
     ]
-    body = chunks if waits else in_turns(chunks)
+    body = chunks if waits else in_turns(while_allowed(chunks))
     return Response(body, status, headers, direct_passthrough=True)
 
 

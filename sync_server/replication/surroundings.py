@@ -17,6 +17,7 @@ from sync_server.access.permissions import replicates_whole, require_admin, requ
 from sync_server.access.reader import database_for
 from sync_server.access.remote_address import NOWHERE, Peer, peer_of
 from sync_server.access.sessions import COOKIE_NAME
+from sync_server.replication.lasting import Access, Proof, while_it_lasts
 from sync_server.replication.open_feeds import OpenFeed, OpenFeeds
 from sync_server.replication.rates import Rates
 from sync_server.replication.turns import Device, InTurns, Turns, Visit
@@ -36,6 +37,9 @@ APP_VERSION_HEADER = "HTTP_X_APP_VERSION"
 
 VISIT_KEY = "sync_server.visit"
 """Where a request keeps its place in its device's line, in the WSGI environment."""
+
+READER_KEY = "sync_server.reader"
+"""Where a request keeps whose view of which database it opened, in the WSGI environment."""
 
 LARGE_BODIES_AT_ONCE = 2
 """Large request bodies that one process holds parsed at the same time."""
@@ -109,6 +113,7 @@ def open_database(name: str) -> tuple[Database, Account]:
     service = parts()
     member = require_member(_authenticated(service), name)
     _enter(member, name)
+    request.environ[READER_KEY] = name, member
     return database_for(service, member, name), member
 
 
@@ -146,6 +151,16 @@ def in_turns(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The chunks, each made when it is its device's turn."""
     visit: Visit | None = request.environ.get(VISIT_KEY)
     return chunks if visit is None else InTurns(chunks, runtime().turns, visit.device)
+
+
+def while_allowed(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks, as long as whoever asked may read what they could when the answer began."""
+    reader: tuple[str, Account] | None = request.environ.get(READER_KEY)
+    if reader is None:
+        return chunks
+    given, (name, account) = credentials(), reader
+    proof = Proof(given.authorization, given.cookie, given.peer)
+    return while_it_lasts(chunks, Access(parts(), name, account, proof))
 
 
 def open_feed(reader: Account, name: str) -> OpenFeed:

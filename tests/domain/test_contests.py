@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from sync_server.access.accounts import Accounts
+from sync_server.access.grants import Grants
+from sync_server.access.stamp import ChangeStamp
 from sync_server.cases import contests
 from sync_server.cases.overrides import of_document
 from sync_server.errors import Conflict
@@ -86,6 +90,21 @@ def test_whoever_lost_by_a_policy_is_told_both_values_who_and_when(programme: Pr
     assert notice["revision"] == programme.live(DOC)[0]
     assert "Phone" in notice["text_en"]
     assert "លេខទូរស័ព្ទ" in notice["text_km"]
+
+
+@pytest.mark.parametrize(("area", "hears"), [("030101", True), ("03", True), ("020301", False)])
+def test_who_may_not_read_a_document_any_more_is_not_told_what_it_says(
+    programme: Programme, tmp_path: Path, area: str, hears: bool
+) -> None:
+    stamp = ChangeStamp(tmp_path / "accounts")
+    Accounts(programme.sql, stamp).create("sok", "a-password")
+    Grants(programme.sql, stamp).give("sok", "cew", NAME, area, starts_at=0)
+    programme.push(DOC, "1-a", area="030101", **household())
+    two_phones(programme)
+    assert bool(programme.told_ids("sok")) is hears
+    assert not programme.told_ids("dara")
+    with programme.sql.connect() as connection:
+        assert "sok" in str(of_document(connection, NAME, DOC))  # on record all the same
 
 
 def test_bookkeeping_is_no_news(programme: Programme) -> None:
