@@ -75,10 +75,13 @@ class Pusher:
 
 def missing(url: str, auth: tuple[str, str], doc_ids: list[str]) -> dict[str, Any]:
     """Which of these the server does not have, as `_revs_diff` tells it."""
-    revs = {doc_id: [revision(doc_id)["_rev"]] for doc_id in doc_ids}
-    answer = requests.post(f"{url}/_revs_diff", json=revs, auth=auth, timeout=60)
-    answer.raise_for_status()
-    found: dict[str, Any] = answer.json()
+    found: dict[str, Any] = {}
+    for start in range(0, len(doc_ids), READ_BATCH):
+        chunk = doc_ids[start : start + READ_BATCH]
+        revs = {doc_id: [revision(doc_id)["_rev"]] for doc_id in chunk}
+        answer = requests.post(f"{url}/_revs_diff", json=revs, auth=auth, timeout=60)
+        answer.raise_for_status()
+        found |= answer.json()
     return found
 
 
