@@ -15,6 +15,8 @@ class Missing:
 
 
 MISSING: Final = Missing()
+PLAIN: Final = frozenset({str, int, bool})
+"""Types whose values are the same JSON where Python holds them, of one type, to be equal."""
 
 
 def canonical(value: Any) -> bytes:
@@ -30,4 +32,4 @@ def same(one: Any, other: Any) -> bool:
         return True
     if type(one) is not type(other) or one != other:
         return False
-    return type(one) in (str, int, bool) or canonical(one) == canonical(other)
+    return type(one) in PLAIN or canonical(one) == canonical(other)

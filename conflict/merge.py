@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
-from conflict.canonical import MISSING, Missing, same
+from conflict.canonical import MISSING, PLAIN, Missing, same
 from conflict.clocks import Claim, believed
 from conflict.policies import Change, Chosen, policy
 
@@ -196,7 +196,12 @@ def _merge_field(
     times: Mapping[str, int | None],
     has_base: bool,
 ) -> FieldMerge:
-    changed_by = [rev for rev, value in values.items() if not same(value, before)]
+    kind_of = type(before)
+    # Most fields are texts and numbers that nobody has touched.
+    if kind_of in PLAIN and all(type(v) is kind_of and v == before for v in values.values()):
+        changed_by = []
+    else:
+        changed_by = [rev for rev, value in values.items() if not same(value, before)]
     if not changed_by:
         # The leaf's own writing of the value: a server that no longer has the base uses it too.
         unchanged = Chosen(next(iter(values.values())), frozenset())

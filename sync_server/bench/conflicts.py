@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import orjson
@@ -35,6 +36,7 @@ DATABASE = "rushit"
 PATIENCE = 300.0
 """Seconds within which everything must be settled."""
 PAUSE = 0.02
+REPETITIONS = 3
 PUSHED = 12
 """Households at hand to be pushed meanwhile, for each conflict."""
 EDITS: Sequence[dict[str, Any]] = (
@@ -65,26 +67,44 @@ class PushUntil:
 
 
 def measure(run: Run) -> list[Figure]:
-    """Documents settled per second, and what that leaves of the speed of pushes."""
+    """Documents settled per second, and what that leaves of the speed of pushes: the medians of
+    some repetitions, each with a new server.
+    """
     count = run.amount(10_000, 1_000)
-    folder = run.folder / "sync-server"
-    task = run.progress.add_task("conflicts", total=4 * count)
+    times = run.amount(REPETITIONS, 1)
+    task = run.progress.add_task("conflicts", total=4 * count * times)
+    shown = (run.progress, task)
+    samples = [_once(run.folder / str(number), count, shown) for number in range(times)]
+    settled, alone, during = zip(*samples, strict=True)
+    ratios = [meanwhile / before for meanwhile, before in zip(during, alone, strict=True)]
+    note = f"{count:,} documents, two leaves each, with a tablet pushing"
+    return [
+        Figure("conflicts.settled", median(settled), "docs/s", note, settled),
+        Figure("conflicts.push_alone", median(alone), "docs/s", "one tablet's first push", alone),
+        Figure(
+            "conflicts.push_during",
+            median(during),
+            "docs/s",
+            "while conflicts are settled",
+            during,
+        ),
+        Figure("conflicts.push_ratio", median(ratios), "×", "during to alone", ratios),
+    ]
+
+
+def _once(folder: Path, count: int, shown: tuple[Progress, TaskID]) -> tuple[float, float, float]:
+    """Per second: documents settled, pushed alone, and pushed meanwhile."""
+    progress, task = shown
     with sync_server(folder) as peer, Clients(1) as clients, _opened(folder) as database:
         documents = list(households(count, seed=1))
         store(database, [_base(household) for household in documents])
         _wait(lambda: _has_caught_up(database), "the intake to catch up")
-        run.progress.advance(task, count)
+        progress.advance(task, count)
         alone = rate(clients.run([PushUntil(peer, "alone", count, 2, folder / "never")]))
         _wait(lambda: _has_caught_up(database), "the intake to catch up")
-        run.progress.advance(task, count)
-        settled, during = _settle(peer, database, documents, clients, (run.progress, task))
-    note = f"{count:,} documents, two leaves each, with a tablet pushing"
-    return [
-        Figure("conflicts.settled", settled, "docs/s", note),
-        Figure("conflicts.push_alone", alone, "docs/s", "one tablet's first push"),
-        Figure("conflicts.push_during", during, "docs/s", "while conflicts are settled"),
-        Figure("conflicts.push_ratio", during / alone, "×", "during to alone"),
-    ]
+        progress.advance(task, count)
+        settled, during = _settle(peer, database, documents, clients, shown)
+    return settled, alone, during
 
 
 @contextmanager

@@ -35,7 +35,7 @@ STAGES: Sequence[Stage] = (
     validate,
     screen,
 )
-BATCH = 100
+BATCH = 250
 IDLE_SECONDS = 5.0
 OWNER = "_intake"
 CHECKPOINT = "checkpoint"
